@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+import { median, spread, type Sample } from "./measure.ts";
+import { until } from "../tests/harness/until.ts";
+import { cpuMicroseconds, processTree, residentBytes } from "./proc.ts";
+import { parseReport } from "./redis-benchmark.ts";
+import { summary, workloadTable } from "./report.ts";
+import { WORKLOADS } from "./workloads.ts";
+
+const REPORT = `foo: rps=0.0 (overall: -nan)\r====== SET key:__rand_int__ vvv ======
+  20000 requests completed in 0.04 seconds
+  50 parallel clients
+
+Latency by percentile distribution:
+0.000% <= 0.359 milliseconds (cumulative count 16)
+50.000% <= 1.095 milliseconds (cumulative count 10080)
+99.805% <= 2.503 milliseconds (cumulative count 19968)
+99.902% <= 2.559 milliseconds (cumulative count 19984)
+100.000% <= 2.695 milliseconds (cumulative count 20000)
+
+Cumulative distribution of latencies:
+99.950% <= 9.103 milliseconds (cumulative count 0)
+
+Summary:
+  throughput summary: 500000.00 requests per second
+  latency summary (msec):
+          avg       min       p50       p95       p99       max
+        1.123     0.352     1.095     1.743     2.295     2.695
+`;
+
+test("the report of redis-benchmark is read with its percentiles", () => {
+  expect(parseReport(REPORT)).toEqual({
+    requests: 20000,
+    seconds: 0.04,
+    p50Ms: 1.095,
+    p99Ms: 2.295,
+    p999Ms: 2.559,
+  });
+});
+
+test("a report without figures is refused by name", () => {
+  expect(() => parseReport("nothing")).toThrow("has no");
+});
+
+test("medians and spreads over rounds", () => {
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([4, 1, 2, 3])).toBe(2.5);
+  expect(spread([90, 100, 110])).toBe(0.1);
+});
+
+test("the summary says of every bar whether it was reached", () => {
+  const sample = (requestsPerSecond: number, cpu: number): Sample => ({
+    requests: 1000,
+    requestsPerSecond,
+    cpuMicroseconds: cpu,
+    p50Ms: 1,
+    p99Ms: 2,
+    p999Ms: 3,
+    residentBytes: 2 ** 20 * 60,
+  });
+  const samples = new Map([
+    ["codis", [sample(120, 7), sample(130, 9), sample(110, 8)]],
+    ["twemproxy", [sample(100, 10), sample(100, 10), sample(100, 10)]],
+  ]);
+  const result = { workload: WORKLOADS[0], samples };
+  const lines = summary([result])
+    .split("\n")
+    .map((line) => line.replace(/ +/g, " ").trim());
+  expect(lines).toContain("c50 CPU per request 0.80 ≤ 0.75 FAIL");
+  expect(lines).toContain("c50 throughput 1.20 ≥ 1.1 pass");
+  expect(lines).toContain("RSS MB at the end 60.00 ≤ 150 pass");
+  expect(workloadTable(result)).toContain("codis / twemproxy");
+});
+
+test("the kernel's figures of a process are read with its descendants", async () => {
+  const shell = Bun.spawn(["sh", "-c", "sleep 60 & wait"]);
+  await until(() => processTree(shell.pid).length === 2);
+  const children = processTree(shell.pid).slice(1);
+  expect(residentBytes(shell.pid)).toBeGreaterThan(residentBytes(children[0]));
+  expect(cpuMicroseconds(process.pid)).toBeGreaterThan(0);
+  for (const pid of children) process.kill(pid);
+  shell.kill();
+  await shell.exited;
+});

@@ -1,0 +1,8 @@
+// `npm run bench`: sets the machine up and runs the comparison, with the flags given after `--`.
+// A missing nutcracker is no reason to stop: the table then has one column less.
+import { setup } from "./setup.mjs";
+import { runBun } from "./bun.mjs";
+
+const missing = setup("bench").filter((program) => program !== "nutcracker");
+if (missing.length > 0) process.exit(1);
+process.exitCode = await runBun(["bench/main.ts", ...process.argv.slice(2)]);

@@ -1,0 +1,66 @@
+// Calls one route of an admin API of another program, ours or the original's. Failures are
+// `RemoteError`s with one sentence; the xauth in the path never shows up in one.
+
+import { messageOf } from "../lib/operator-error.ts";
+import { encodeJson, RecordReader } from "../model/json.ts";
+import type { AnyRoute, BodyOf, ParamsOf, PathOf, ReplyOf } from "./route.ts";
+
+/** Longer than a fill of slots may take at the other end. */
+const CALL_TIMEOUT_MS = 60_000;
+
+/** The other program refused the call or could not be reached. */
+export class RemoteError extends Error {
+  override readonly name = "RemoteError";
+}
+
+export interface CallOptions<R extends AnyRoute> {
+  readonly params: Readonly<Record<ParamsOf<PathOf<R>>, string>>;
+  readonly body?: BodyOf<R>;
+  readonly timeoutMs?: number;
+}
+
+/** `address` is host:port. The reply is what the other program sent, unchecked. */
+export async function callRoute<R extends AnyRoute>(
+  address: string,
+  route: R,
+  options: CallOptions<R>,
+): Promise<ReplyOf<R>> {
+  const params = new Map<string, string>(Object.entries(options.params));
+  const path = route.path.replace(/:(\w+)/g, (_, name: string) => {
+    return encodeURIComponent(params.get(name) ?? "");
+  });
+  const shownPath = route.path.replace("/:xauth", "");
+  let status = 0;
+  let text = "";
+  try {
+    const response = await fetch(`http://${address}${path}`, {
+      method: route.method,
+      signal: AbortSignal.timeout(options.timeoutMs ?? CALL_TIMEOUT_MS),
+      ...(options.body === undefined
+        ? {}
+        : { body: encodeJson(options.body), headers: { "Content-Type": "application/json" } }),
+    });
+    status = response.status;
+    text = await response.text();
+  } catch (error) {
+    throw new RemoteError(`${address} cannot be reached: ${messageOf(error)}`);
+  }
+  if (status !== 200) {
+    throw new RemoteError(
+      `${address} refused ${shownPath}: ${causeOf(text) || `status ${status}`}`,
+    );
+  }
+  try {
+    return JSON.parse(text) as ReplyOf<R>;
+  } catch {
+    throw new RemoteError(`${address} answered ${shownPath} with something that is not JSON`);
+  }
+}
+
+function causeOf(text: string): string {
+  try {
+    return new RecordReader(JSON.parse(text), "the answer").text("cause") ?? "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,78 @@
+// Where every program of the package begins: picks the program by the first word and hands over.
+// Prints what went wrong in words that an operator can act on, and ends with status 1.
+// `__worker` is what the proxy calls its own worker processes by; nobody types it.
+
+import { log } from "./lib/log.ts";
+import { messageOf, OperatorError, UsageError } from "./lib/operator-error.ts";
+import { VERSION, versionText } from "./lib/version.ts";
+import { didYouMean } from "./lib/edit-distance.ts";
+import { watchLauncher } from "./lib/launcher.ts";
+
+const USAGE = `Usage:
+  codis proxy [options]    the proxy that clients connect to; codis proxy --help says more
+  codis demo [options]     a product on this machine, to try things out
+  codis --version
+  codis --help
+
+codis-proxy is another name of codis proxy. This is version ${VERSION}.
+`;
+
+async function runProgram(argv: readonly string[]): Promise<void> {
+  const [word, ...rest] = argv;
+  switch (word) {
+    // Programs are loaded when they are wanted: a worker should not carry what it never uses.
+    case "__worker": {
+      const { runWorker } = await import("./proxy/worker.ts");
+      return await runWorker();
+    }
+    case "proxy":
+      return await proxy(rest);
+    case "demo": {
+      const { runDemo } = await import("./demo/demo.ts");
+      return await runDemo(rest);
+    }
+    case "--version":
+      process.stdout.write(versionText());
+      return;
+    case "--help":
+    case "-h":
+      process.stdout.write(USAGE);
+      return;
+    case undefined:
+      throw new UsageError("say which program to run", USAGE);
+    default:
+      throw new UsageError(
+        `there is no program '${word}'${didYouMean(word, ["proxy", "demo"])}`,
+        USAGE,
+      );
+  }
+}
+
+async function proxy(argv: readonly string[]): Promise<void> {
+  const { parseProxyFlags } = await import("./proxy/flags.ts");
+  const task = parseProxyFlags(argv);
+  if (task.kind === "print") {
+    process.stdout.write(task.text);
+    return;
+  }
+  const { runProxy } = await import("./proxy/proxy.ts");
+  await runProxy(task.flags);
+}
+
+/** The last words of a program that cannot start or cannot go on. */
+function reportFailure(program: string, error: unknown): void {
+  if (log.file !== "") log.fatal(`${program} ends`, error);
+  let text = `${program}: ${messageOf(error)}\n`;
+  if (error instanceof UsageError) text += `\n${error.usage}`;
+  if (!(error instanceof OperatorError) && error instanceof Error) text = `${error.stack}\n`;
+  process.stderr.write(text);
+}
+
+const argv = process.argv.slice(2);
+watchLauncher();
+try {
+  await runProgram(argv);
+} catch (error) {
+  reportFailure(argv[0] === "proxy" ? "codis-proxy" : "codis", error);
+  process.exit(1);
+}

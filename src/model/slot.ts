@@ -1,0 +1,66 @@
+// The hash slots of a product: how a key finds its slot, and what a dashboard pushes to a proxy
+// about one slot. Both planes use this file; it does no input or output.
+
+export const SLOT_COUNT = 1024;
+
+/** How a slot that has `migrate_from` asks the old server before it forwards a request. */
+export const ForwardMethod = { SYNC: 0, SEMI_ASYNC: 1 } as const;
+
+/** The Slot object of the control protocol, as pushed and as listed. An absent field is zero. */
+export interface SlotFill {
+  readonly id: number;
+  readonly locked?: boolean;
+  readonly backend_addr?: string;
+  readonly backend_addr_group_id?: number;
+  readonly migrate_from?: string;
+  readonly migrate_from_group_id?: number;
+  readonly forward_method?: number;
+  readonly replica_groups?: readonly (readonly string[])[];
+}
+
+const CRC32_POLYNOMIAL = 0xedb88320; // IEEE 802.3, reflected
+
+function buildCrc32Table(): Int32Array {
+  const table = new Int32Array(256);
+  for (let byte = 0; byte < 256; byte++) {
+    let value = byte;
+    for (let bit = 0; bit < 8; bit++) {
+      value = value & 1 ? (value >>> 1) ^ CRC32_POLYNOMIAL : value >>> 1;
+    }
+    table[byte] = value;
+  }
+  return table;
+}
+
+/** A step is `crc = crc32Table[(crc ^ byte) & 255] ^ (crc >>> 8)`; from -1, inverted at the end. */
+const crc32Table: Int32Array = buildCrc32Table();
+
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/**
+ * The slot of the key `bytes[from, to)`. Only the hash tag counts when the key has one: what stands
+ * between the first `{` and the first `}` after it, even when that is nothing.
+ */
+export function slotOf(bytes: Uint8Array, from: number, to: number): number {
+  let crc = -1;
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i];
+    if (byte === OPEN_BRACE) return slotOfTag(bytes, from, i, to);
+    crc = crc32Table[(crc ^ byte) & 255] ^ (crc >>> 8);
+  }
+  return ~crc & (SLOT_COUNT - 1);
+}
+
+/** The same for a key whose first `{` is at `open`. */
+function slotOfTag(bytes: Uint8Array, from: number, open: number, to: number): number {
+  let close = open + 1;
+  while (close < to && bytes[close] !== CLOSE_BRACE) close++;
+  const hasTag = close < to;
+  const end = hasTag ? close : to;
+  let crc = -1;
+  for (let i = hasTag ? open + 1 : from; i < end; i++) {
+    crc = crc32Table[(crc ^ bytes[i]) & 255] ^ (crc >>> 8);
+  }
+  return ~crc & (SLOT_COUNT - 1);
+}

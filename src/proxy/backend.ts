@@ -1,0 +1,518 @@
+/**
+ * One connection to one Redis server, shared by many sessions.
+ *
+ * Two clients, one connection; every request stands in two queues, and only their order matters:
+ *
+ *     session A: a1 a2        written to the server:  a1 b1 a2
+ *     session B: b1           this backend's queue:   a1 b1 a2   (head = whose reply comes next)
+ *
+ *     the reply bytes r(a1) r(b1) r(a2) arrive in that order, so the head of the queue owns the
+ *     next reply and replies cannot cross. A session may have a2 answered here before its a1 is
+ *     answered by another backend: the session keeps r(a2) until a1 is settled.
+ *
+ * When the connection is lost, requests of which a byte was written have an unknown outcome and are
+ * answered with an error; the others are still in the send buffer and go out on the next
+ * connection. Opened and found by `backend-pool.ts`; `push` is called by `router.ts`.
+ */
+import type { Socket } from "bun";
+import { BROKEN, MORE, ReplyCursor, scanReply } from "../resp/reply.ts";
+import { LARGE_BYTES, SendBuffer } from "../resp/buffer.ts";
+import { assert } from "../lib/assert.ts";
+import { backendFailed, E } from "./errors.ts";
+import { Handshake } from "./handshake.ts";
+import {
+  freeRequest,
+  NO_SLOT,
+  type Owner,
+  type Request,
+  takeRequest,
+  type Waiter,
+} from "./request.ts";
+import type { SlotTraffic } from "./traffic.ts";
+import type { Stats } from "./stats.ts";
+import type { Flushable, Turn } from "./turn.ts";
+
+/** What a connection needs to know; the same for all of them. Times in milliseconds, 0 = never. */
+export interface BackendSettings {
+  readonly auth: string;
+  readonly connectTimeoutMs: number;
+  readonly recvTimeoutMs: number;
+  readonly sendTimeoutMs: number;
+  readonly keepaliveMs: number;
+  readonly pingPeriodMs: number;
+  /** Bytes taken apart at once, and bytes offered to the kernel at once. */
+  readonly recvBytes: number;
+  readonly sendBytes: number;
+  /** Requests waiting for replies from which on sessions are asked to wait. */
+  readonly maxPipeline: number;
+}
+
+/** Everything of the worker that a connection touches. */
+export interface BackendContext {
+  readonly settings: BackendSettings;
+  readonly turn: Turn;
+  readonly stats: Stats;
+  readonly traffic: SlotTraffic;
+  log(text: string): void;
+}
+
+/**
+ *     IDLE ──push──▶ CONNECTING ──handshake done──▶ READY
+ *       ▲               │ failed                     │ lost
+ *       │               ▼                            ▼
+ *       └─wait over── DOWN ◀───────────────── (CONNECTING again at once)
+ *
+ * CLOSED is final: the server left the slot table.
+ */
+export type BackendState = "idle" | "connecting" | "ready" | "down" | "closed";
+
+/** First wait after a failed connect, and the longest. */
+const BACKOFF_MS = 50;
+const BACKOFF_MAX_MS = 5000;
+/** Bytes waiting to be written from which on sessions are asked to wait. */
+const SEND_HIGH_BYTES = 64 * 1024 * 1024;
+
+export class Backend implements Flushable, Owner {
+  isTouched = false;
+  state: BackendState = "idle";
+  /** Requests without a reply, in the order of their bytes. */
+  inflight = 0;
+  /** The server said LOADING or MASTERDOWN: not for replica reads until INFO says otherwise. */
+  isStale = false;
+  #head: Request | null = null;
+  #tail: Request | null = null;
+  readonly #out: SendBuffer;
+  readonly #turn: Turn;
+  readonly #maxPipeline: number;
+  /** Bytes ever appended to `#out` for this connection; minus what is pending = bytes written. */
+  #appended = 0;
+  readonly #cursor = new ReplyCursor();
+  #socket: Socket<Backend> | null = null;
+  /** The socket took less than offered; it will call `onDrain`. */
+  #isBlocked = false;
+  /** Told apart from a late `open` of an attempt that was given up. */
+  #attempt = 0;
+  #handshake: Handshake | null = null;
+  /** When the present state or the present blockage began; for deadlines. */
+  #sinceMs = 0;
+  #blockedMs = 0;
+  /** When the queue last became non-empty and when reply bytes last came, on the turn's clock. */
+  #waitingUs = 0;
+  #lastReplyUs = 0;
+  #failures = 0;
+  #waiters: Waiter[] = [];
+
+  constructor(
+    readonly address: string,
+    readonly database: number,
+    readonly proto: 2 | 3,
+    readonly isReplica: boolean,
+    readonly context: BackendContext,
+  ) {
+    this.#turn = context.turn;
+    this.#maxPipeline = context.settings.maxPipeline;
+    this.#out = new SendBuffer(context.settings.sendBytes);
+  }
+
+  /** While this is true, owners are asked to stop sending; see `wait`. */
+  get isCrowded(): boolean {
+    return this.inflight >= this.#maxPipeline || this.#out.pending >= SEND_HIGH_BYTES;
+  }
+
+  get isUsable(): boolean {
+    return this.state === "ready" && !this.isStale;
+  }
+
+  /**
+   * Queues a request and its bytes, which the caller never changes again. It is settled exactly
+   * once: by its reply, or by an error when there can be none.
+   */
+  push(request: Request, bytes: Buffer, from: number, to: number): void {
+    if (this.state !== "ready" && !this.#open()) {
+      this.#refuse(request);
+      return;
+    }
+    this.#link(request);
+    this.#appended += to - from;
+    this.#out.append(bytes, from, to);
+    if (!this.isTouched && !this.#isBlocked) this.#turn.touchBackend(this);
+    if (this.isCrowded) request.owner?.onCrowded(this);
+  }
+
+  /** The same for a request in several pieces, none of which changes again. */
+  pushPieces(request: Request, pieces: readonly Buffer[]): void {
+    if (this.state !== "ready" && !this.#open()) {
+      this.#refuse(request);
+      return;
+    }
+    this.#link(request);
+    for (const piece of pieces) {
+      this.#appended += piece.length;
+      this.#out.append(piece, 0, piece.length);
+    }
+    if (!this.isTouched && !this.#isBlocked) this.#turn.touchBackend(this);
+    if (this.isCrowded) request.owner?.onCrowded(this);
+  }
+
+  #link(request: Request): void {
+    request.sentAt = this.#appended;
+    request.peer = null;
+    if (this.#tail === null) {
+      this.#head = request;
+      this.#waitingUs = this.#turn.nowUs;
+    } else this.#tail.peer = request;
+    this.#tail = request;
+    this.inflight++;
+  }
+
+  /** Known to be down: the answer is an error now, not after a timeout. */
+  #refuse(request: Request): void {
+    this.#settle(request, E.backendReset, 0, E.backendReset.length);
+  }
+
+  /** Gives the reply to whoever waits for it. The request is not touched after that. */
+  #settle(request: Request, bytes: Buffer, from: number, to: number): void {
+    if (request.slotCount > 0) this.context.traffic.leaveAll(request);
+    else this.context.traffic.leave(request.slot);
+    if (request.owner === null) freeRequest(request);
+    else request.owner.settle(request, bytes, from, to);
+  }
+
+  /** Calls `waiter` once there is room again. */
+  wait(waiter: Waiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  #wakeWaiters(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.onRoom();
+  }
+
+  // ---------------------------------------------------------------- connecting
+
+  /** Starts a connection unless one is under way. False when the server is known to be down. */
+  #open(): boolean {
+    if (this.state === "connecting") return true;
+    if (this.state !== "idle") return false;
+    this.#connect();
+    return true;
+  }
+
+  /** Opens the connection before the first request needs it. */
+  warm(): void {
+    this.#open();
+  }
+
+  #connect(): void {
+    this.#become("connecting");
+    this.context.stats.counters.backendConnects++;
+    const attempt = ++this.#attempt;
+    const handlers = {
+      open: (socket: Socket<Backend>) => this.#onOpen(socket, attempt),
+      data: (socket: Socket<Backend>, chunk: Buffer) => this.onData(socket, chunk),
+      drain: () => this.onDrain(),
+      close: (socket: Socket<Backend>, error?: Error) => this.#onClose(socket, error),
+      error: (socket: Socket<Backend>, error: Error) => {
+        this.context.log(`backend ${this.address}: our fault: ${error.stack ?? error.message}`);
+        socket.terminate();
+      },
+      connectError: (_socket: Socket<Backend>, error: Error & { code?: string }) => {
+        if (attempt === this.#attempt) this.#fail(error.code ?? error.message);
+      },
+    };
+    const target = parseTarget(this.address);
+    const connecting =
+      "unix" in target
+        ? Bun.connect<Backend>({ ...target, data: this, socket: handlers })
+        : Bun.connect<Backend>({ ...target, data: this, socket: handlers });
+    // The rejection says the same as connectError, which has a handler.
+    connecting.catch(() => {});
+  }
+
+  #onOpen(socket: Socket<Backend>, attempt: number): void {
+    if (attempt !== this.#attempt || this.state !== "connecting") {
+      socket.terminate();
+      return;
+    }
+    this.#socket = socket;
+    const { settings } = this.context;
+    if (settings.keepaliveMs > 0) socket.setKeepAlive(true, settings.keepaliveMs);
+    this.#handshake = new Handshake(settings.auth, this.database, this.proto);
+    const hello = this.#handshake.bytes;
+    if (hello.length === 0) this.#onReady();
+    else socket.write(hello, 0, hello.length);
+  }
+
+  #onReady(): void {
+    this.#handshake = null;
+    this.#failures = 0;
+    this.isStale = false;
+    this.#become("ready");
+    this.#lastReplyUs = this.#turn.nowUs;
+    this.#waitingUs = this.#lastReplyUs;
+    if (this.#out.pending > 0 && !this.isTouched) this.#turn.touchBackend(this);
+  }
+
+  /** A connect or its handshake failed: everything that waits is refused, nothing was written. */
+  #fail(cause: string): void {
+    this.#attempt++;
+    this.#socket = null;
+    this.#handshake = null;
+    this.#failures++;
+    this.context.stats.counters.backendConnectFails++;
+    if (this.#failures === 1) this.context.log(`backend ${this.address} is down: ${cause}`);
+    this.#become("down");
+    this.#dropQueue(backendFailed(this.address, cause), Infinity);
+    this.#out.clear();
+    this.#wakeWaiters();
+  }
+
+  #become(state: BackendState): void {
+    assert(this.state !== "closed", "a closed backend stays closed");
+    this.state = state;
+    this.#sinceMs = Date.now();
+  }
+
+  /** Leaves the pool: nothing new comes; what is under way is still answered, then it ends. */
+  close(): void {
+    if (this.state === "closed") return;
+    if (this.inflight > 0 && this.state === "ready") {
+      this.#isClosing = true;
+      return;
+    }
+    this.#shut("closed");
+  }
+
+  #isClosing = false;
+
+  #shut(reason: string): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#attempt++;
+    if (this.state !== "closed") this.#become("closed");
+    this.#dropQueue(backendFailed(this.address, reason), Infinity);
+    this.#out.clear();
+    this.#wakeWaiters();
+    socket?.end();
+  }
+
+  #onClose(socket: Socket<Backend>, error?: Error): void {
+    if (socket !== this.#socket) return;
+    this.#lose(error === undefined ? "EOF" : ((error as { code?: string }).code ?? error.message));
+  }
+
+  /**
+   * The connection is gone. What was written, even in part, has an unknown outcome; the rest is
+   * kept for the next connection, which is tried at once.
+   */
+  #lose(cause: string): void {
+    this.#socket = null;
+    this.#isBlocked = false;
+    this.#cursor.reset();
+    if (this.#handshake !== null) {
+      this.#fail(cause);
+      return;
+    }
+    this.context.stats.counters.backendLost++;
+    const written = this.#appended - this.#out.pending;
+    this.#dropQueue(backendFailed(this.address, cause), written);
+    const keptFrom = this.#head === null ? this.#appended : this.#head.sentAt;
+    this.#out.drop(keptFrom - written);
+    this.context.stats.counters.requestsRetried += this.inflight;
+    this.#wakeWaiters();
+    if (this.#isClosing) this.#shut(cause);
+    else this.#connect();
+  }
+
+  /** Settles, in order, every request that began before `written` with `error`. */
+  #dropQueue(error: Buffer, written: number): void {
+    while (this.#head !== null && this.#head.sentAt < written) {
+      const request = this.#unlink();
+      request.lose();
+      this.#settle(request, error, 0, error.length);
+    }
+  }
+
+  #unlink(): Request {
+    const request = this.#head!;
+    this.#head = request.peer;
+    if (this.#head === null) this.#tail = null;
+    request.peer = null;
+    this.inflight--;
+    return request;
+  }
+
+  // ---------------------------------------------------------------- bytes
+
+  flush(): void {
+    const socket = this.#socket;
+    if (socket === null || this.state !== "ready" || this.#isBlocked) return;
+    if (this.#out.flush(socket) === 0) {
+      this.#isBlocked = true;
+      this.#blockedMs = Date.now();
+    }
+  }
+
+  onDrain(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    this.flush();
+    if (this.#waiters.length > 0 && !this.isCrowded) this.#wakeWaiters();
+  }
+
+  /** Reply bytes. A chunk larger than `recvBytes` is taken in several steps. */
+  onData(socket: Socket<Backend>, chunk: Buffer): void {
+    const step = this.context.settings.recvBytes;
+    this.#turn.tick();
+    for (let pos = 0; pos < chunk.length && socket === this.#socket; pos += step) {
+      const part = chunk.length <= step ? chunk : chunk.subarray(pos, pos + step);
+      if (this.#handshake !== null) this.#onHandshake(part);
+      else this.#onReplies(part);
+    }
+  }
+
+  /** Each reply goes to the head of the queue. */
+  #onReplies(chunk: Buffer): void {
+    const to = chunk.length;
+    let pos = 0;
+    let isInside = this.#cursor.isInside;
+    while (pos < to) {
+      let end = isInside ? MORE : scanReply(chunk, pos, to);
+      if (end < 0) {
+        isInside = false;
+        end = this.#cursor.advance(chunk, pos, to);
+        if (end === BROKEN) return this.#kill("it sent bytes that are not RESP");
+        if (end === MORE) return this.#onPiece(chunk, pos, to);
+      }
+      if (this.#head === null) return this.#kill("it sent a reply that nobody asked for");
+      if (chunk[pos] === MINUS) this.#watchState(chunk, pos, end);
+      const request = this.#unlink();
+      this.#settle(request, chunk, pos, end);
+      pos = end;
+    }
+    this.#lastReplyUs = this.#turn.nowUs;
+    if (this.#waiters.length > 0 && !this.isCrowded) this.#wakeWaiters();
+    if (this.#isClosing && this.inflight === 0) this.#shut("closed");
+  }
+
+  /** The chunk ends inside a reply. Large ones are passed on; small ones wait for their end. */
+  #onPiece(chunk: Buffer, from: number, to: number): void {
+    const request = this.#head;
+    if (request === null) return this.#kill("it sent a reply that nobody asked for");
+    this.#lastReplyUs = this.#turn.nowUs;
+    if (request.owner === null) return;
+    const isLarge = this.#cursor.missing >= LARGE_BYTES || request.pieceBytes >= LARGE_BYTES;
+    if (isLarge || request.isStreaming) request.owner.settlePiece(request, chunk, from, to);
+    else request.keep(chunk, from, to);
+  }
+
+  #onHandshake(chunk: Buffer): void {
+    const verdict = this.#handshake!.read(chunk);
+    if (verdict === "more") return;
+    if (verdict === "done") {
+      this.#onReady();
+      return;
+    }
+    const socket = this.#socket;
+    this.#fail(verdict);
+    socket?.terminate();
+  }
+
+  /** The server broke the protocol or a deadline: nothing it sends can be believed any more. */
+  #kill(cause: string): void {
+    const socket = this.#socket;
+    this.context.log(`backend ${this.address}: connection closed: ${cause}`);
+    if (socket === null) return;
+    this.#socket = null;
+    this.#lose(cause);
+    socket.terminate();
+  }
+
+  /** LOADING and MASTERDOWN are passed on, and remembered: a replica in that state is avoided. */
+  #watchState(chunk: Buffer, from: number, to: number): void {
+    if (to - from < 9) return;
+    const code = chunk[from + 1];
+    if (code !== 76 && code !== 77) return;
+    const text = chunk.latin1Slice(from + 1, Math.min(to, from + 12));
+    if (text.startsWith("LOADING") || text.startsWith("MASTERDOWN")) this.isStale = true;
+  }
+
+  // ---------------------------------------------------------------- deadlines and probes
+
+  /** Called a few times a second: deadlines, the end of a back-off, keep-alive. */
+  onTick(nowMs: number): void {
+    const { settings } = this.context;
+    if (this.state === "connecting") {
+      const limit = settings.connectTimeoutMs;
+      if (limit > 0 && nowMs - this.#sinceMs > limit) {
+        this.#socket?.terminate();
+        this.#fail("connect timeout");
+      }
+    } else if (this.state === "down") {
+      const wait = Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MAX_MS);
+      if (nowMs - this.#sinceMs >= wait) this.#connect();
+    } else if (this.state === "ready") {
+      this.#checkReady(nowMs);
+    }
+  }
+
+  #checkReady(nowMs: number): void {
+    const { settings, stats } = this.context;
+    if (this.#isBlocked && settings.sendTimeoutMs > 0) {
+      if (nowMs - this.#blockedMs > settings.sendTimeoutMs) return this.#kill("write timeout");
+    }
+    const silentMs = (this.#turn.nowUs - Math.max(this.#waitingUs, this.#lastReplyUs)) / 1000;
+    if (this.#head !== null) {
+      if (settings.recvTimeoutMs > 0 && silentMs > settings.recvTimeoutMs) {
+        stats.counters.backendTimeouts++;
+        this.#kill("read timeout");
+      }
+    } else if (settings.pingPeriodMs > 0 && silentMs >= settings.pingPeriodMs) {
+      this.#probe();
+    }
+  }
+
+  /** PING keeps the connection alive; INFO finds out whether a stale server has recovered. */
+  #probe(): void {
+    const request = takeRequest();
+    request.owner = this;
+    request.slot = NO_SLOT;
+    request.startedUs = this.#turn.nowUs;
+    this.context.traffic.enter(NO_SLOT);
+    const bytes = this.isStale ? INFO : PING;
+    this.push(request, bytes, 0, bytes.length);
+  }
+
+  /** The reply to a probe of our own. */
+  settle(request: Request, bytes: Buffer, from: number, to: number): void {
+    request.reply = bytes;
+    request.replyFrom = from;
+    request.replyTo = to;
+    const text = request.wholeReply().latin1Slice();
+    freeRequest(request);
+    if (!this.isStale || text.startsWith("-")) return;
+    const isLinkDown = text.includes("master_link_status:down");
+    if (text.includes("loading:") && !text.includes("loading:1") && !isLinkDown)
+      this.isStale = false;
+  }
+
+  settlePiece(request: Request, bytes: Buffer, from: number, to: number): void {
+    request.keep(bytes, from, to);
+  }
+
+  /** A probe goes out only when nothing else waits. */
+  onCrowded(): void {}
+}
+
+const MINUS = 45;
+const PING = Buffer.from("*1\r\n$4\r\nPING\r\n");
+const INFO = Buffer.from("*1\r\n$4\r\nINFO\r\n");
+
+/** "host:port", "[v6]:port" or the path of a unix socket. */
+function parseTarget(address: string): { hostname: string; port: number } | { unix: string } {
+  if (address.startsWith("/")) return { unix: address };
+  const colon = address.lastIndexOf(":");
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
+  return { hostname: host, port: Number(address.slice(colon + 1)) };
+}

@@ -1,0 +1,176 @@
+// The listening sockets of the product's port. The parent opens one per worker and keeps all of
+// them for its whole life without ever accepting: a worker inherits its own, so that connections
+// which wait in the accept queue of a worker that dies are served by its replacement.
+//
+// Bun can open a listener but not one that nobody accepts from. So: let Bun open it, copy the
+// descriptor, and stop Bun's listener, all in one turn of the event loop, before it could accept.
+// The copy keeps the socket listening. Bun.listen({ fd }) in a worker calls listen(2) again with
+// Bun's fixed backlog of 512, so `raiseBacklog` follows when the worker has begun. (Bun 1.4.5)
+
+import { closeSync, existsSync, linkSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { lookup } from "node:dns/promises";
+import { formatAddress, parseAddress } from "../lib/address.ts";
+import { codeOf, messageOf, OperatorError } from "../lib/operator-error.ts";
+import { portOwner } from "../lib/port-owner.ts";
+import { F_DUPFD_CLOEXEC, libc } from "./libc.ts";
+
+/** Connections that may wait for a worker that is busy or being replaced; the kernel caps it. */
+const BACKLOG = 4096;
+
+const FIRST_FREE_FD = 3;
+
+interface BunListener {
+  readonly fd: number;
+  readonly port: number;
+  stop(): void;
+}
+
+interface ListenOptions {
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly unix?: string;
+  readonly reusePort?: boolean;
+  readonly ipv6Only?: boolean;
+}
+
+/** The sockets, one a worker. With proto_type unix all workers share one. */
+export class ListenSockets {
+  #isOpen = true;
+
+  constructor(
+    readonly fds: readonly number[],
+    /** As bound: with the real port when 0 was asked for; a path with proto_type unix. */
+    readonly address: string,
+    private readonly unixPath: string,
+  ) {}
+
+  /** After a worker began to listen on its socket. */
+  raiseBacklog(worker: number): void {
+    if (this.#isOpen) libc.listen(this.fds[worker], BACKLOG);
+  }
+
+  /** Nothing new is queued once the workers have let go as well. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    for (const fd of new Set(this.fds)) closeSync(fd);
+    if (this.unixPath !== "" && existsSync(this.unixPath)) unlinkSync(this.unixPath);
+  }
+}
+
+/** Throws an `OperatorError` of one sentence when the address cannot be had. */
+export async function openListenSockets(
+  protoType: string,
+  address: string,
+  workers: number,
+): Promise<ListenSockets> {
+  if (protoType === "unix") return openUnix(address, workers);
+  const { host, port, ipv6Only } = await resolveListenAddress(protoType, address);
+  const options = { hostname: host, ipv6Only };
+  // SO_REUSEPORT would let two proxies of one user share a port unnoticed, so ask without it first.
+  const probe = listenOn({ ...options, port }, address);
+  const actualPort = probe.port;
+  probe.stop();
+  const fds = Array.from({ length: workers }, () => {
+    const listener = listenOn({ ...options, port: actualPort, reusePort: true }, address);
+    return takeDescriptor(listener);
+  });
+  return new ListenSockets(fds, formatAddress({ host, port: actualPort }), "");
+}
+
+/** What to bind for a setting such as "0.0.0.0:19000", ":19000" or "localhost:19000". */
+export async function resolveListenAddress(
+  protoType: string,
+  address: string,
+): Promise<{ host: string; port: number; ipv6Only: boolean }> {
+  const parsed = parseAddress(address);
+  if (parsed === null) throw new OperatorError(`cannot listen at '${address}': it is no host:port`);
+  const family = protoType === "tcp4" ? 4 : protoType === "tcp6" ? 6 : 0;
+  const ipv6Only = family === 6;
+  if (parsed.host === "")
+    return { host: family === 4 ? "0.0.0.0" : "::", port: parsed.port, ipv6Only };
+  try {
+    const found = await lookup(parsed.host, { family });
+    return { host: found.address, port: parsed.port, ipv6Only };
+  } catch (error) {
+    throw new OperatorError(
+      `cannot listen at ${address}: the host has no ${protoType} address (${codeOf(error)})`,
+    );
+  }
+}
+
+/** The sentence for a port that cannot be had, with the program that holds it when it is known. */
+export function listenProblem(address: string, error: unknown): OperatorError {
+  const port = parseAddress(address)?.port ?? 0;
+  if (codeOf(error) !== "EADDRINUSE") {
+    const why = codeOf(error) || messageOf(error);
+    return new OperatorError(`cannot listen at ${address}: ${why}`);
+  }
+  const owner = portOwner(port);
+  const by = owner === "" ? "by another program" : `by ${owner}`;
+  return new OperatorError(`cannot listen at ${address}: port ${port} is already in use ${by}`);
+}
+
+function listenOn(options: ListenOptions, address: string): BunListener {
+  const socket = { data(): void {} };
+  try {
+    // The types of Bun.listen lack `reusePort` and `ipv6Only` of the options and `fd` of the
+    // result.
+    return Bun.listen({
+      ...options,
+      socket,
+    } as Bun.TCPSocketListenOptions) as unknown as BunListener;
+  } catch (error) {
+    throw listenProblem(address, error);
+  }
+}
+
+/** Takes the socket away from Bun's listener, which is stopped. */
+function takeDescriptor(listener: BunListener): number {
+  const fd = libc.fcntl(listener.fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+  listener.stop();
+  if (fd < 0 || libc.listen(fd, BACKLOG) < 0) {
+    throw new OperatorError("cannot keep a listening socket; are there too few file descriptors?");
+  }
+  return fd;
+}
+
+// ------------------------------------------------------------------------------- unix sockets
+
+async function openUnix(path: string, workers: number): Promise<ListenSockets> {
+  await removeStaleSocket(path);
+  const listener = listenOn({ unix: path }, path);
+  // stop() removes the file, so that a second name must keep it.
+  const kept = `${path}.${process.pid}`;
+  linkSync(path, kept);
+  const fd = takeDescriptor(listener);
+  renameSync(kept, path);
+  return new ListenSockets(
+    Array.from({ length: workers }, () => fd),
+    path,
+    path,
+  );
+}
+
+/** A file that a dead process left behind is in the way; one that somebody serves must stay. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  if (!statSync(path).isSocket()) {
+    throw new OperatorError(`cannot listen at ${path}: there is a file that is not a socket`);
+  }
+  const isServed = await new Promise<boolean>((resolve) => {
+    const socket = {
+      open(peer: Bun.Socket): void {
+        resolve(true);
+        peer.terminate();
+      },
+      connectError: (_: unknown, error: Error) => resolve(codeOf(error) !== "ECONNREFUSED"),
+      data(): void {},
+    };
+    Bun.connect({ unix: path, socket }).catch(() => resolve(true));
+  });
+  if (isServed) {
+    throw new OperatorError(`cannot listen at ${path}: another program serves that socket file`);
+  }
+  unlinkSync(path);
+}

@@ -1,0 +1,64 @@
+// The slot table of the proxy as the parent keeps it: what every worker should route by. Every
+// change gets a revision, and each worker is brought from the revision it has to the newest one
+// (`worker-seat.ts`). The admin API lists this table.
+
+import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
+import { normalizeSlotFill } from "../model/slot-fill.ts";
+
+export class SlotTable {
+  /** 0 until the first fill. */
+  revision = 0;
+  readonly #slots: SlotFill[] = Array.from({ length: SLOT_COUNT }, (_, id) => ({ id }));
+  /** The revision in which each slot changed last. */
+  readonly #changed = new Float64Array(SLOT_COUNT);
+
+  /** Replaces the slots named; the last one wins when a list names a slot twice. */
+  fill(slots: readonly SlotFill[]): number {
+    if (slots.length === 0) return this.revision;
+    this.revision++;
+    for (const slot of slots) {
+      this.#slots[slot.id] = normalizeSlotFill(slot);
+      this.#changed[slot.id] = this.revision;
+    }
+    return this.revision;
+  }
+
+  /** What somebody who knows the table up to `revision` has to be told. */
+  changedSince(revision: number): SlotFill[] {
+    return this.#slots.filter((slot) => this.#changed[slot.id] > revision);
+  }
+
+  /** All slots, by number. */
+  list(): readonly SlotFill[] {
+    return this.#slots;
+  }
+
+  /** Address → id of its group, for labels of metrics, as far as the slots tell. */
+  groupsByAddress(): Map<string, number> {
+    const groups = new Map<string, number>();
+    for (const slot of this.#slots) {
+      for (const replicas of slot.replica_groups ?? []) {
+        for (const addr of replicas) groups.set(addr, slot.backend_addr_group_id ?? 0);
+      }
+    }
+    for (const slot of this.#slots) {
+      if (slot.migrate_from) groups.set(slot.migrate_from, slot.migrate_from_group_id ?? 0);
+    }
+    for (const slot of this.#slots) {
+      if (slot.backend_addr) groups.set(slot.backend_addr, slot.backend_addr_group_id ?? 0);
+    }
+    return groups;
+  }
+
+  /** How many slots are served, held, being moved, or have no server. */
+  countByState(): Record<"online" | "held" | "migrating" | "offline", number> {
+    const counts = { online: 0, held: 0, migrating: 0, offline: 0 };
+    for (const slot of this.#slots) {
+      if (slot.locked) counts.held++;
+      else if (!slot.backend_addr) counts.offline++;
+      else if (slot.migrate_from) counts.migrating++;
+      else counts.online++;
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * One worker process: an event loop with its own listener, sessions, router and connections.
+ *
+ * `runWorker` is what the hidden argument `__worker` starts. The parent tells it everything over
+ * IPC (`worker-link.ts`): the configuration once, then slot tables, questions and the end. This
+ * file builds the parts and translates between them and the parent's messages; it decides nothing
+ * about requests.
+ */
+import { readFileSync } from "node:fs";
+import { log } from "../lib/log.ts";
+import type { SlotFill } from "../model/slot.ts";
+import { ReplyWriter } from "../resp/write.ts";
+import type { BackendContext } from "./backend.ts";
+import type { Server } from "./backend-pool.ts";
+import { COMMANDS } from "./commands.ts";
+import { DirectedReply } from "./directed.ts";
+import type { BackendStats, CommandStats, WorkerSetup, WorkerStats } from "./ipc.ts";
+import { killClients, listClients } from "./local-clients.ts";
+import { Listener } from "./listener.ts";
+import type {
+  ClientFilter,
+  ClientRow,
+  Deferred,
+  LocalQuestion,
+  LocalSession,
+  SlotView,
+  WorkerServices,
+} from "./local-types.ts";
+import { Router } from "./router.ts";
+import { SessionBoard } from "./session-board.ts";
+import type { SessionContext } from "./session-context.ts";
+import type { ProxyConfig } from "./settings.ts";
+import { BUCKETS, Stats } from "./stats.ts";
+import { SlotTraffic } from "./traffic.ts";
+import { Turn } from "./turn.ts";
+import { linkToParent, type ParentLink, type WorkerControl } from "./worker-link.ts";
+
+/** The clock of deadlines. */
+const TICK_MS = 100;
+/** Every so many ticks the sessions are looked through. */
+const TICKS_PER_SWEEP = 10;
+/** Descriptors that are kept for servers, logs and the parent. */
+const SPARE_DESCRIPTORS = 256;
+const SHUTDOWN_POLL_MS = 10;
+
+export function runWorker(): void {
+  const worker = new Worker();
+  worker.link = linkToParent(worker);
+}
+
+class Worker implements WorkerControl, WorkerServices {
+  link: ParentLink | null = null;
+  readonly #turn = new Turn();
+  readonly #stats = new Stats();
+  #parts: { config: ProxyConfig; router: Router; listener: Listener } | null = null;
+  #isOnline = false;
+  #ticks = 0;
+
+  get #running(): { config: ProxyConfig; router: Router; listener: Listener } {
+    if (this.#parts === null) throw new Error("a worker is configured before anything else");
+    return this.#parts;
+  }
+
+  get config(): ProxyConfig {
+    return this.#running.config;
+  }
+
+  // ---------------------------------------------------------------- orders of the parent
+
+  configure(setup: WorkerSetup): void {
+    const { config } = setup;
+    const context = backendContext(config, this.#turn, this.#stats);
+    const router = new Router(
+      {
+        primaryOnly: config.backendPrimaryOnly,
+        primaryParallel: config.backendPrimaryParallel,
+        replicaParallel: config.backendReplicaParallel,
+        holdMaxRequests: config.slotHoldMaxRequests,
+      },
+      context,
+    );
+    const listener = this.#createListener(setup, router);
+    this.#parts = { config, router, listener };
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #createListener(setup: WorkerSetup, router: Router): Listener {
+    const { config } = setup;
+    const board = SessionBoard.inherit(setup.workers);
+    const maxDescriptors = descriptorLimit() - SPARE_DESCRIPTORS;
+    const maxClients = config.proxyMaxClients;
+    const worker = this;
+    const session: SessionContext = {
+      settings: sessionSettings(config),
+      turn: this.#turn,
+      stats: this.#stats,
+      router,
+      services: this,
+      writer: new ReplyWriter(2),
+      onSessionClosed: (closed) => listener.forget(closed),
+    };
+    const listener = new Listener(
+      session,
+      {
+        get isOnline(): boolean {
+          return worker.#isOnline;
+        },
+        set isOnline(_value: boolean) {},
+        hasRoom: (alive) =>
+          alive < maxDescriptors && (maxClients === 0 || board.total() < maxClients),
+        onCount: (alive) => board.set(setup.index, alive),
+      },
+      setup.sessionIdBase,
+    );
+    return listener;
+  }
+
+  fillSlots(slots: readonly SlotFill[], done: () => void): void {
+    this.#running.router.fill(slots, done);
+  }
+
+  start(): void {
+    this.#isOnline = true;
+  }
+
+  accept(): void {
+    this.#running.listener.accept();
+  }
+
+  clients(filter: ClientFilter): readonly ClientRow[] {
+    return listClients(this.sessions(), filter, Date.now());
+  }
+
+  kill(filter: ClientFilter): number {
+    return killClients(this.sessions(), filter);
+  }
+
+  shutdown(timeoutMs: number, done: () => void): void {
+    if (this.#parts === null) return done();
+    const { listener } = this.#parts;
+    const deadline = Date.now() + timeoutMs;
+    listener.stop();
+    const poll = (): void => {
+      if (listener.closeIdle() === 0 || Date.now() >= deadline) done();
+      else setTimeout(poll, SHUTDOWN_POLL_MS);
+    };
+    // Not at once: requests that have arrived but are not read yet belong to those in flight.
+    setTimeout(poll, SHUTDOWN_POLL_MS);
+  }
+
+  #tick(): void {
+    const { router, listener } = this.#running;
+    this.#turn.nowMs = Date.now();
+    this.#turn.tick();
+    router.onTick(this.#turn.nowMs);
+    if (++this.#ticks % TICKS_PER_SWEEP === 0) listener.onSweep(this.#turn.nowMs);
+  }
+
+  // ---------------------------------------------------------------- what local commands ask
+
+  sessions(): Iterable<LocalSession> {
+    return this.#running.listener.sessions.values();
+  }
+
+  session(id: number): LocalSession | undefined {
+    return this.#running.listener.sessions.get(id);
+  }
+
+  askParent(question: LocalQuestion, done: (answer: unknown) => void): void {
+    if (this.link === null) done(null);
+    else this.link.ask(question, done);
+  }
+
+  slotView(id: number): SlotView {
+    const { fill } = this.#running.router.slots[id];
+    return {
+      id,
+      backend: fill.backend_addr ?? "",
+      migrateFrom: fill.migrate_from ?? "",
+      replicaGroups: fill.replica_groups ?? [],
+    };
+  }
+
+  #serverOf(target: string | number): Server | null {
+    const { router } = this.#running;
+    return typeof target === "number" ? router.slots[target].master : (router.find(target) ?? null);
+  }
+
+  hasServer(target: string | number): boolean {
+    return this.#serverOf(target) !== null;
+  }
+
+  backendCommand(
+    target: string | number,
+    request: Uint8Array,
+    database: number,
+    proto: 2 | 3,
+    deferred: Deferred,
+  ): boolean {
+    const server = this.#serverOf(target);
+    if (server === null) return false;
+    new DirectedReply(deferred).send(
+      this.#running.router,
+      server,
+      Buffer.from(request),
+      database,
+      proto,
+    );
+    return true;
+  }
+
+  // ---------------------------------------------------------------- figures
+
+  resetStats(): void {
+    this.#stats.reset();
+  }
+
+  stats(): WorkerStats {
+    const stats = this.#stats;
+    const usage = process.cpuUsage();
+    return {
+      opsTotal: sum(stats.calls) + sum(stats.fails),
+      opsFails:
+        sum(stats.fails) + stats.counters.rejectedMaxClients + stats.counters.rejectedNotOnline,
+      redisErrors: sum(stats.errors),
+      sessionsTotal: stats.sessionsTotal,
+      sessionsAlive: stats.sessionsAlive,
+      commands: commandStats(stats),
+      counters: { ...stats.counters },
+      backends: this.#backendStats(),
+      rssBytes: process.memoryUsage.rss(),
+      cpuSeconds: (usage.user + usage.system) / 1e6,
+    };
+  }
+
+  #backendStats(): BackendStats[] {
+    if (this.#parts === null) return [];
+    const { router } = this.#parts;
+    const rows: BackendStats[] = [];
+    for (const pool of [router.masters, router.replicas]) {
+      for (const backend of pool.backends()) {
+        rows.push({
+          addr: backend.address,
+          state: backend.state === "ready" ? "connected" : backend.state,
+          database: backend.database,
+          proto: backend.proto,
+          inflight: backend.inflight,
+          isReplica: backend.isReplica,
+        });
+      }
+    }
+    return rows;
+  }
+}
+
+function commandStats(stats: Stats): CommandStats[] {
+  const rows: CommandStats[] = [];
+  for (const command of COMMANDS) {
+    const { id } = command;
+    if (stats.calls[id] === 0 && stats.fails[id] === 0) continue;
+    rows.push({
+      name: id === 0 ? "unknown" : command.name,
+      calls: stats.calls[id],
+      usecs: Math.round(stats.usecs[id]),
+      fails: stats.fails[id],
+      errors: stats.errors[id],
+      histogram: Array.from(stats.histogram.subarray(id * BUCKETS, (id + 1) * BUCKETS)),
+    });
+  }
+  return rows;
+}
+
+function backendContext(config: ProxyConfig, turn: Turn, stats: Stats): BackendContext {
+  return {
+    settings: {
+      auth: config.productAuth,
+      connectTimeoutMs: config.backendConnectTimeoutMs,
+      recvTimeoutMs: config.backendRecvTimeoutMs,
+      sendTimeoutMs: config.backendSendTimeoutMs,
+      keepaliveMs: config.backendKeepalivePeriodMs,
+      pingPeriodMs: config.backendPingPeriodMs,
+      recvBytes: config.backendRecvBufsizeBytes,
+      sendBytes: config.backendSendBufsizeBytes,
+      maxPipeline: config.backendMaxPipeline,
+    },
+    turn,
+    stats,
+    traffic: new SlotTraffic(),
+    log: (text) => log.warn(text),
+  };
+}
+
+function sessionSettings(config: ProxyConfig): SessionContext["settings"] {
+  return {
+    auth: config.sessionAuth,
+    recvBytes: config.sessionRecvBufsizeBytes,
+    sendBytes: config.sessionSendBufsizeBytes,
+    recvTimeoutMs: config.sessionRecvTimeoutMs,
+    sendTimeoutMs: config.sessionSendTimeoutMs,
+    keepaliveMs: config.sessionKeepalivePeriodMs,
+    maxPipeline: config.sessionMaxPipeline,
+    maxInputBytes: config.sessionMaxInputBufferBytes,
+    maxOutputBytes: config.sessionMaxOutputBufferBytes,
+    breakOnFailure: config.sessionBreakOnFailure,
+  };
+}
+
+/** The soft limit on descriptors of this process. */
+function descriptorLimit(): number {
+  const line = readFileSync("/proc/self/limits", "latin1").match(/^Max open files\s+(\S+)/m);
+  const limit = Number(line?.[1]);
+  return Number.isFinite(limit) ? limit : Number.MAX_SAFE_INTEGER;
+}
+
+function sum(cells: Float64Array): number {
+  let total = 0;
+  for (const cell of cells) total += cell;
+  return total;
+}
