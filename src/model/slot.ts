@@ -64,3 +64,9 @@ function slotOfTag(bytes: Uint8Array, from: number, open: number, to: number): n
   }
   return ~crc & (SLOT_COUNT - 1);
 }
+
+/** The slot of a whole key; for callers that are not on the hot path. */
+export function slotOfKey(key: Uint8Array | string): number {
+  const bytes = typeof key === "string" ? Buffer.from(key) : key;
+  return slotOf(bytes, 0, bytes.length);
+}

@@ -18,6 +18,8 @@ export function laneOf(database: number, proto: 2 | 3): number {
 export class Server {
   /** By lane × parallel connection; a hole is a connection nobody has needed yet. */
   readonly #backends: (Backend | undefined)[] = [];
+  /** By lane: the connections for giant requests, which would keep all others waiting. */
+  readonly #bulk: (Backend | undefined)[] = [];
   holders = 0;
 
   constructor(
@@ -30,18 +32,22 @@ export class Server {
   /** The connection for this lane; sessions with the same `seed` get the same one. */
   lane(lane: number, seed: number): Backend {
     const index = this.parallel === 1 ? lane : lane * this.parallel + (seed % this.parallel);
-    return this.#backends[index] ?? this.#create(lane, index);
+    return this.#backends[index] ?? (this.#backends[index] = this.#create(lane));
   }
 
-  #create(lane: number, index: number): Backend {
+  /** The connection for giant requests of this lane. */
+  bulk(lane: number): Backend {
+    return this.#bulk[lane] ?? (this.#bulk[lane] = this.#create(lane));
+  }
+
+  #create(lane: number): Backend {
     const proto = (lane & 1) === 0 ? 2 : 3;
-    const backend = new Backend(this.address, lane >> 1, proto, this.isReplica, this.context);
-    this.#backends[index] = backend;
-    return backend;
+    return new Backend(this.address, lane >> 1, proto, this.isReplica, this.context);
   }
 
   *backends(): Iterable<Backend> {
     for (const backend of this.#backends) if (backend !== undefined) yield backend;
+    for (const backend of this.#bulk) if (backend !== undefined) yield backend;
   }
 
   close(): void {

@@ -69,6 +69,8 @@ export type BackendState = "idle" | "connecting" | "ready" | "down" | "closed";
 /** First wait after a failed connect, and the longest. */
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5000;
+/** A connection that ends sooner and without an answer was not wanted by the server. */
+const TURNED_AWAY_MS = 1000;
 /** Bytes waiting to be written from which on sessions are asked to wait. */
 const SEND_HIGH_BYTES = 64 * 1024 * 1024;
 
@@ -100,6 +102,11 @@ export class Backend implements Flushable, Owner {
   #waitingUs = 0;
   #lastReplyUs = 0;
   #failures = 0;
+  /** Connections in a row on which the server hung up at once. */
+  #turnedAway = 0;
+  #readyUs = 0;
+  /** The first reply was an error; perhaps it was meant for the connection. */
+  #beganWithError = false;
   #waiters: Waiter[] = [];
 
   constructor(
@@ -246,11 +253,13 @@ export class Backend implements Flushable, Owner {
 
   #onReady(): void {
     this.#handshake = null;
-    this.#failures = 0;
+    if (this.#turnedAway === 0) this.#failures = 0;
     this.isStale = false;
     this.#become("ready");
-    this.#lastReplyUs = this.#turn.nowUs;
-    this.#waitingUs = this.#lastReplyUs;
+    this.#readyUs = this.#turn.nowUs;
+    this.#beganWithError = false;
+    this.#lastReplyUs = this.#readyUs;
+    this.#waitingUs = this.#readyUs;
     if (this.#out.pending > 0 && !this.isTouched) this.#turn.touchBackend(this);
   }
 
@@ -266,6 +275,19 @@ export class Backend implements Flushable, Owner {
     this.#dropQueue(backendFailed(this.address, cause), Infinity);
     this.#out.clear();
     this.#wakeWaiters();
+    if (this.#isClosing) this.#shut(cause);
+  }
+
+  /**
+   * Did the server accept the lost connection and the one before it only to hang up? Redis does
+   * that beyond its maxclients; without a pause between attempts we would do nothing else.
+   */
+  #wasTurnedAway(): boolean {
+    const hasAnswered = this.#lastReplyUs > this.#readyUs && !this.#beganWithError;
+    if (hasAnswered) this.#failures = 0;
+    const isShort = Date.now() - this.#sinceMs < TURNED_AWAY_MS;
+    this.#turnedAway = isShort && !hasAnswered ? this.#turnedAway + 1 : 0;
+    return this.#turnedAway > 1;
   }
 
   #become(state: BackendState): void {
@@ -310,7 +332,7 @@ export class Backend implements Flushable, Owner {
     this.#socket = null;
     this.#isBlocked = false;
     this.#cursor.reset();
-    if (this.#handshake !== null) {
+    if (this.#handshake !== null || this.#wasTurnedAway()) {
       this.#fail(cause);
       return;
     }
@@ -321,6 +343,8 @@ export class Backend implements Flushable, Owner {
     this.#out.drop(keptFrom - written);
     this.context.stats.counters.requestsRetried += this.inflight;
     this.#wakeWaiters();
+    // The last request that left may have taken the server out of the slot table.
+    if ((this.state as BackendState) === "closed") return;
     if (this.#isClosing) this.#shut(cause);
     else this.#connect();
   }
@@ -431,6 +455,7 @@ export class Backend implements Flushable, Owner {
 
   /** LOADING and MASTERDOWN are passed on, and remembered: a replica in that state is avoided. */
   #watchState(chunk: Buffer, from: number, to: number): void {
+    if (this.#lastReplyUs === this.#readyUs) this.#beganWithError = true;
     if (to - from < 9) return;
     const code = chunk[from + 1];
     if (code !== 76 && code !== 77) return;
@@ -446,8 +471,9 @@ export class Backend implements Flushable, Owner {
     if (this.state === "connecting") {
       const limit = settings.connectTimeoutMs;
       if (limit > 0 && nowMs - this.#sinceMs > limit) {
-        this.#socket?.terminate();
+        const socket = this.#socket;
         this.#fail("connect timeout");
+        socket?.terminate();
       }
     } else if (this.state === "down") {
       const wait = Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MAX_MS);

@@ -275,19 +275,37 @@ function writeKeys(args: Args, out: ReplyWriter, withFlags: boolean): void {
   if (command.arity > 0 ? argc !== command.arity : argc < -command.arity) {
     return out.error("ERR Invalid number of arguments specified for command");
   }
-  const keys = findKeysAt(command, args, ASKED, false);
-  if (keys === NO_MATCH || keys === KEYS_APART || keys === 0) {
+  const found = findKeysAt(command, args, ASKED, false);
+  const isFound = found !== NO_MATCH && found !== KEYS_APART;
+  const keys = isFound ? [...keyIndex.subarray(0, found)] : looselyCounted(command, args);
+  if (keys.length === 0) {
     if ((command.flags & Flag.NO_MANDATORY_KEYS) !== 0) out.array(0);
     else out.raw(E.invalidCommandArguments);
     return;
   }
-  const flags = withFlags ? flagsOfKeys(command, args, keys) : [];
-  out.array(keys);
-  for (let i = 0; i < keys; i++) {
+  const flags = withFlags && isFound ? flagsOfKeys(command, args, found) : [];
+  out.array(keys.length);
+  keys.forEach((key, i) => {
     if (withFlags) out.array(2);
-    out.bulkRange(args.bytes, args.start(keyIndex[i]), args.end(keyIndex[i]));
-    if (withFlags) writeSimpleSet(flags[i], out);
-  }
+    out.bulkRange(args.bytes, args.start(key), args.end(key));
+    if (withFlags) writeSimpleSet(flags[i] ?? [], out);
+  });
+}
+
+/**
+ * Where Redis does not take the count of keys for a number, as in ZUNION 2x a b, it looks once
+ * more: it reads the digits in front and lists the destination last. The command itself is an
+ * error.
+ */
+function looselyCounted(command: Command, args: Args): number[] {
+  const spec = command.keys.find((each) => each.isCounted);
+  if (spec === undefined) return [];
+  const at = ASKED + spec.begin;
+  const count = Number.parseInt(args.text(at), 10);
+  if (!(count >= 1 && at + count < args.count)) return [];
+  const keys = Array.from({ length: count }, (_, i) => at + 1 + i);
+  for (const other of command.keys) if (!other.isCounted) keys.push(ASKED + other.begin);
+  return keys;
 }
 
 /** Shard channels are sharded like keys without being keys. */

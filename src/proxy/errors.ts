@@ -15,6 +15,9 @@ const QUOTED_BYTES = 128;
 /** Where Redis sets no limit, an error line should still not carry megabytes. */
 const MAX_QUOTED = 4096;
 
+/** An EXEC that is refused ends its transaction, and Redis says so first. */
+const EXEC_ABORT = "EXECABORT Transaction discarded because of:";
+
 /** One complete error line; CR and LF inside become spaces, as in Redis. Latin1, like Args.text. */
 export function errorLine(text: string): Buffer {
   const clean = text.replace(/[\r\n]/g, " ");
@@ -39,6 +42,7 @@ export const E = {
 
   // Authorisation and the handshake.
   noAuth: errorLine("NOAUTH Authentication required."),
+  noAuthExec: errorLine(`${EXEC_ABORT} NOAUTH Authentication required.`),
   noAuthHello: errorLine(
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH " +
       "<user> <pass> option can be used to authenticate the client and select the RESP protocol " +
@@ -101,7 +105,8 @@ export function badSplitReply(name: string): Buffer {
 
 /** `name` is the command's lower-case full name, "get" or "config|get". */
 export function wrongArity(name: string): Buffer {
-  return errorLine(`ERR wrong number of arguments for '${name}' command`);
+  const text = `wrong number of arguments for '${name}' command`;
+  return name === "exec" ? errorLine(`${EXEC_ABORT} ${text}`) : errorLine(`ERR ${text}`);
 }
 
 /** A command or subcommand of Redis that the proxy does not carry yet. */

@@ -30,19 +30,29 @@ export function forward(
 
 function hold(slot: Slot, request: Request, pieces: readonly Buffer[], router: Router): void {
   const { counters } = router.context.stats;
-  if (slot.held.length >= router.settings.holdMaxRequests) {
+  const { holdMaxRequests, holdMaxBytes } = router.settings;
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  if (slot.held.length >= holdMaxRequests || slot.heldBytes + bytes > holdMaxBytes) {
     counters.heldOverflow++;
     answer(request, E.slotHoldFull);
     return;
   }
   counters.heldRequests++;
-  slot.held.push({ request, pieces });
+  slot.heldBytes += bytes;
+  slot.held.push({ request, pieces: pieces.map(ownBytes) });
+}
+
+/** A small request must not keep the whole chunk alive that it came in. */
+function ownBytes(piece: Buffer): Buffer {
+  return 8 * piece.length < piece.buffer.byteLength ? Buffer.from(piece) : piece;
 }
 
 /** Sends what waited, in the order it came. The slot has its new place. */
 export function resume(slot: Slot, router: Router): void {
   const held = slot.held;
   slot.held = [];
+  slot.heldBytes = 0;
   for (const { request, pieces } of held) {
     // A client that left before its request was sent does not want it executed.
     if (request.owner === null) freeRequest(request);

@@ -46,6 +46,8 @@ export class Request {
   lane = 0;
   /** The session's number, which picks one of several parallel connections. */
   seed = 0;
+  /** A giant that travels on a connection of its own; see `Session.sendAlone`. */
+  isAlone = false;
   /** When the bytes arrived, in microseconds of the turn's clock. */
   startedUs = 0;
   /** Position in the byte stream of its backend: whether it was written is decided by this. */
@@ -131,6 +133,7 @@ export function freeRequest(request: Request): void {
     request.isStreaming = false;
   }
   request.isLost = false;
+  request.isAlone = false;
   request.slotCount = 0;
   // A giant MGET must not leave its memory in the pool.
   if (request.slots.length > 1024) request.slots = NO_SLOTS;

@@ -20,6 +20,7 @@ export interface RouterSettings {
   readonly replicaParallel: number;
   /** Requests that may wait for one held slot. */
   readonly holdMaxRequests: number;
+  readonly holdMaxBytes: number;
 }
 
 export class Router {
@@ -58,7 +59,10 @@ export class Router {
   /** Puts a request on its way to a server and counts it in. */
   send(server: Server, request: Request, pieces: readonly Buffer[]): void {
     this.context.traffic.enter(request.slot);
-    server.lane(request.lane, request.seed).pushPieces(request, pieces);
+    const backend = request.isAlone
+      ? server.bulk(request.lane)
+      : server.lane(request.lane, request.seed);
+    backend.pushPieces(request, pieces);
   }
 
   /** The server with this address, as a master or else as a replica. */

@@ -39,7 +39,7 @@ import {
 } from "./request.ts";
 import type { SessionContext } from "./session-context.ts";
 import { onSpecialLarge, onSpecialRequest, protocolError } from "./special.ts";
-import type { Flushable } from "./turn.ts";
+import type { FlushableClient } from "./turn.ts";
 
 /** Why a session does not read. Bits. */
 const PIPELINE = 1; // as many requests in flight as allowed
@@ -56,15 +56,20 @@ const SLOW_BYTES = 16 * 1024;
 /** Chunks from this size on are not kept for the sake of a small part. */
 const COMPACT_BYTES = 4096;
 
-export class Session extends ClientProfile implements RequestHandler, Owner, Flushable {
+export class Session extends ClientProfile implements RequestHandler, Owner, FlushableClient {
   isTouched = false;
+  countedIn = -1;
   lane: number;
   readonly reader = new RequestReader(this);
   /** Requests without a delivered reply, in the order they came. */
   #head: Request | null = null;
   #tail: Request | null = null;
   #pending = 0;
+  /** Bytes of replies that are here, but not at the head of the queue. */
+  #keptBytes = 0;
   readonly #out: SendBuffer;
+  /** A giant request that waits for the replies before it; see `sendAlone`. */
+  #giant: readonly Buffer[] | null = null;
   #suspended = 0;
   #isPaused = false;
   /** The socket took less than offered; it will call `onDrain`. */
@@ -159,6 +164,24 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
     }
   }
 
+  /**
+   * Sends a request on the server's connection for giants. Neither does it overtake what the
+   * session sent before, nor is it overtaken: it goes when it is at the head, and the session reads
+   * on when it is answered.
+   */
+  sendAlone(request: Request, pieces: readonly Buffer[]): void {
+    request.isAlone = true;
+    this.#suspend(BARRIER);
+    this.#giant = pieces;
+    if (request === this.#head) this.#sendGiant();
+  }
+
+  #sendGiant(): void {
+    const pieces = this.#giant!;
+    this.#giant = null;
+    this.context.router.dispatchPieces(this.#head!, pieces);
+  }
+
   /** A reply of the proxy's own, after all replies that are still to come. */
   replyTo(command: Command | null, bytes: Buffer): void {
     const request = takeRequest();
@@ -194,12 +217,17 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
       request.reply = bytes;
       request.replyFrom = from;
       request.replyTo = to;
+      const length = to - from + request.pieceBytes;
+      this.#keptBytes += length;
+      this.#checkOutput(this.#keptBytes - length);
       return;
     }
     this.#deliver(request, bytes, from, to);
     for (let next = this.#head; next !== null && next.isSettled; next = this.#head) {
+      this.#keptBytes -= next.replyTo - next.replyFrom + next.pieceBytes;
       this.#deliver(next, next.reply, next.replyFrom, next.replyTo);
     }
+    if (this.#giant !== null && this.#pending === 1) this.#sendGiant();
     if (!this.isTouched && (!this.#isBlocked || this.#suspended !== 0)) {
       this.context.turn.touchSession(this);
     }
@@ -208,22 +236,25 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
   /** The head of the queue is answered. */
   #deliver(request: Request, bytes: Buffer, from: number, to: number): void {
     const { stats, turn } = this.context;
+    // First out of the queue: what follows may close the session, which frees all that stand there.
+    this.#head = request.next;
+    if (this.#head === null) this.#tail = null;
+    this.#pending--;
     let isError = bytes[from] === MINUS;
     if (request.pieceBytes > 0) {
       if (request.isStreaming && request.isLost) {
         // Half of the reply is out: only the end of the connection can tell that there is no rest.
+        stats.fails[request.command]++;
+        freeRequest(request);
         this.close();
         return;
       }
       isError = this.#deliverPieces(request);
     }
     this.#out.append(bytes, from, to);
-    if (this.#isBlocked) this.#checkOutput(to - from + request.pieceBytes);
+    if (this.#isBlocked) this.#checkOutput(this.#out.pending - (to - from + request.pieceBytes));
     stats.record(request.command, turn.nowUs - request.startedUs, isError);
     if (isError && this.context.settings.breakOnFailure) this.#breakOnFailure(bytes, from);
-    this.#head = request.next;
-    if (this.#head === null) this.#tail = null;
-    this.#pending--;
     freeRequest(request);
   }
 
@@ -247,7 +278,7 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
     }
     this.#out.append(bytes, from, to);
     request.pieceBytes += to - from;
-    if (this.#isBlocked) this.#checkOutput(request.pieceBytes);
+    if (this.#isBlocked) this.#checkOutput(this.#out.pending - request.pieceBytes);
     else if (!this.isTouched) this.context.turn.touchSession(this);
   }
 
@@ -278,11 +309,11 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
   }
 
   /**
-   * A client that does not read is cut off when more waits for it than allowed; `newest` bytes of
-   * that are one reply, which may be as large as it likes.
+   * A client is cut off when more waits for it than allowed: because it does not read, or behind a
+   * reply that does not come. `waiting` leaves out the newest reply, which may be of any size.
    */
-  #checkOutput(newest: number): void {
-    if (this.#out.pending - newest <= this.context.settings.maxOutputBytes) return;
+  #checkOutput(waiting: number): void {
+    if (waiting <= this.context.settings.maxOutputBytes) return;
     this.context.stats.counters.closedOutputLimit++;
     this.close();
   }
@@ -293,10 +324,14 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
     this.close();
   }
 
-  /** `session_break_on_failure`: a failure of the proxy's own ends the connection. */
+  /**
+   * `session_break_on_failure`: a failure of the proxy's own is the last that the client hears.
+   */
   #breakOnFailure(bytes: Buffer, from: number): void {
     const text = bytes.latin1Slice(from, from + 15);
-    if (text === "-ERR handle req" || text === "-ERR handle res") this.closeAfterReplies();
+    if (text !== "-ERR handle req" && text !== "-ERR handle res") return;
+    this.#abandonRequests();
+    this.closeAfterReplies();
   }
 
   // ---------------------------------------------------------------- stopping and going on
@@ -397,6 +432,12 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
     this.#suspended |= CLOSED;
     this.reader.clear();
     this.#out.clear();
+    this.#abandonRequests();
+    this.context.onSessionClosed(this);
+  }
+
+  /** Nobody waits for the replies of these requests any more. */
+  #abandonRequests(): void {
     const { stats } = this.context;
     for (let request = this.#head; request !== null;) {
       const { next } = request;
@@ -410,7 +451,8 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
     this.#head = null;
     this.#tail = null;
     this.#pending = 0;
-    this.context.onSessionClosed(this);
+    this.#keptBytes = 0;
+    this.#giant = null;
   }
 
   get isClosed(): boolean {

@@ -358,6 +358,15 @@ export const PROXY_SETTINGS = [
       "further ones get an error. 0 sets no limit.",
   },
   {
+    ...LIMIT,
+    key: "slot_hold_max_buffer",
+    type: "bytes",
+    default: "64mb",
+    doc:
+      "Bytes of requests that may wait for one slot while it is held, in each worker; further " +
+      "requests get an error. 0 sets no limit.",
+  },
+  {
     ...TIMEOUT,
     key: "backend_connect_timeout",
     default: "5s",

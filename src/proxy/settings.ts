@@ -59,6 +59,7 @@ export interface ProxyConfig {
   readonly sessionMaxOutputBufferBytes: number; // UNLIMITED for 0
   readonly shutdownTimeoutMs: number;
   readonly slotHoldMaxRequests: number; // per slot and worker; UNLIMITED for 0
+  readonly slotHoldMaxBufferBytes: number; // per slot and worker; UNLIMITED for 0
   readonly backendConnectTimeoutMs: number; // never 0
   readonly proxyRedisVersion: string;
 }

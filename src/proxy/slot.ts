@@ -27,6 +27,7 @@ export class Slot {
   changes = 0;
   /** Requests that wait, first come first; empty unless the slot is or was just held. */
   held: HeldRequest[] = [];
+  heldBytes = 0;
   /** What was pushed, for those who ask. */
   fill: SlotFill;
 

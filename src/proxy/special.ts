@@ -15,6 +15,9 @@ import { takeRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { splitRequest } from "./split.ts";
 
+/** From here on a request would keep the others of a shared connection waiting for too long. */
+const GIANT_BYTES = 1024 * 1024;
+
 /** Handles one request completely. `command` is null when the name is unknown. */
 export function onSpecialRequest(session: Session, command: Command | null, args: scan.Args): void {
   if (command === null) {
@@ -33,7 +36,7 @@ export function onSpecialRequest(session: Session, command: Command | null, args
   session.last = actual;
   if (!arityOk(actual, args.count)) session.replyTo(actual, errors.wrongArity(actual.name));
   else if (!session.isAuthorized && (actual.flags & Flag.NO_AUTH) === 0) {
-    session.replyTo(actual, E.noAuth);
+    session.replyTo(actual, actual.name === "exec" ? E.noAuthExec : E.noAuth);
   } else route(session, actual, args);
 }
 
@@ -121,7 +124,8 @@ export function onSpecialLarge(session: Session, large: LargeRequest): void {
   const request = takeRequest();
   request.slot = slotOf(keyBytes, 0, keyBytes.length);
   session.enqueue(request, command);
-  session.context.router.dispatchPieces(request, large.pieces);
+  if (large.totalBytes >= GIANT_BYTES) session.sendAlone(request, large.pieces);
+  else session.context.router.dispatchPieces(request, large.pieces);
 }
 
 /** What Redis says before it closes a connection whose bytes make no sense. */

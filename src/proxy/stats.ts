@@ -3,9 +3,7 @@
  * every request; `worker.ts` turns them into a message when the parent asks.
  */
 import { COMMAND_COUNT } from "./commands.ts";
-
-/** Latency buckets: bucket b counts replies that took [2^(b-1), 2^b) microseconds; 0 below one. */
-export const BUCKETS = 32;
+import { HISTOGRAM_BUCKETS as BUCKETS, histogramBucket } from "./ipc.ts";
 
 export class Stats {
   readonly calls = new Float64Array(COMMAND_COUNT);
@@ -44,7 +42,7 @@ export class Stats {
   record(command: number, elapsedUs: number, isError: boolean): void {
     this.calls[command]++;
     this.usecs[command] += elapsedUs;
-    this.histogram[command * BUCKETS + 32 - Math.clz32(elapsedUs)]++;
+    this.histogram[command * BUCKETS + histogramBucket(elapsedUs)]++;
     if (isError) this.errors[command]++;
   }
 

@@ -117,8 +117,18 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 const ZERO = 48;
 
 /**
- * An integer as Redis' `string2ll` takes it: no plus sign, no leading zero, no spaces. NaN when it
- * is not one. Values beyond 2^53 lose digits, which no caller can notice: all limits are lower.
+ * Redis searches the end of a line as in a C string: what stands behind a NUL it does not find, and
+ * waits for more.
+ */
+export function hasNul(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] === 0) return true;
+  return false;
+}
+
+/**
+ * An integer as Redis' `string2ll` takes it: 64 bits, no plus sign, no leading zero, no spaces. NaN
+ * when it is not one. Values beyond 2^53 lose digits, which no caller can notice: all limits are
+ * lower.
  */
 export function parseInteger(bytes: Uint8Array, from: number, to: number): number {
   const isNegative = bytes[from] === 45;
@@ -131,5 +141,12 @@ export function parseInteger(bytes: Uint8Array, from: number, to: number): numbe
     if (digit < 0 || digit > 9) return NaN;
     value = value * 10 + digit;
   }
+  // With nineteen digits it may be too large for 64 bits, and only exact digits can tell.
+  if (to - first === 19 && !fitsInt64(bytes, first, to, isNegative)) return NaN;
   return isNegative ? -value : value;
+}
+
+function fitsInt64(bytes: Uint8Array, from: number, to: number, isNegative: boolean): boolean {
+  const value = BigInt(asBuffer(bytes).latin1Slice(from, to));
+  return value < 2n ** 63n || (isNegative && value === 2n ** 63n);
 }

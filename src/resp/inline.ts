@@ -5,12 +5,14 @@
  */
 import {
   type Args,
+  hasNul,
   INCOMPLETE,
   INLINE_TOO_LONG,
   MAX_LINE_BYTES,
   UNBALANCED_QUOTES,
 } from "./args.ts";
 
+const TAB = 9;
 const LF = 10;
 const CR = 13;
 const QUOTE = 34;
@@ -20,7 +22,9 @@ const BACKSLASH = 92;
 /** Scans one line. Returns the offset after it, INCOMPLETE or an error; fills `args`. */
 export function scanInline(args: Args, bytes: Uint8Array, from: number, to: number): number {
   const lf = bytes.indexOf(LF, from);
-  if (lf < 0 || lf >= to) return to - from > MAX_LINE_BYTES ? INLINE_TOO_LONG : INCOMPLETE;
+  if (lf < 0 || lf >= to || hasNul(bytes, from, lf)) {
+    return to - from > MAX_LINE_BYTES ? INLINE_TOO_LONG : INCOMPLETE;
+  }
   const end = lf > from && bytes[lf - 1] === CR ? lf - 1 : lf;
   const words = splitLine(bytes, from, end);
   if (words === null) return UNBALANCED_QUOTES;
@@ -63,8 +67,7 @@ function splitLine(bytes: Uint8Array, from: number, to: number): Uint8Array[] | 
   let pos = from;
   for (;;) {
     while (pos < to && isSpace(bytes[pos])) pos++;
-    // To Redis a NUL byte ends the line, as its strings end there.
-    if (pos >= to || bytes[pos] === 0) return words;
+    if (pos >= to) return words;
     const word: number[] = [];
     pos = readWord(bytes, pos, to, word);
     if (pos < 0) return null;
@@ -75,9 +78,8 @@ function splitLine(bytes: Uint8Array, from: number, to: number): Uint8Array[] | 
 /** Reads one word into `word`; returns the offset after it, or -1 when a quote is unbalanced. */
 function readWord(bytes: Uint8Array, from: number, to: number, word: number[]): number {
   let pos = from;
-  while (pos < to && !isSpace(bytes[pos])) {
+  while (pos < to && !endsWord(bytes[pos])) {
     const byte = bytes[pos];
-    if (byte === 0) return to;
     if (byte !== QUOTE && byte !== APOSTROPHE) {
       word.push(byte);
       pos++;
@@ -97,7 +99,6 @@ function readDouble(bytes: Uint8Array, from: number, to: number, word: number[])
   while (pos < to) {
     const byte = bytes[pos];
     if (byte === QUOTE) return pos + 1;
-    if (byte === 0) return -1;
     if (byte !== BACKSLASH || pos + 1 >= to) {
       word.push(byte);
       pos++;
@@ -121,7 +122,6 @@ function readSingle(bytes: Uint8Array, from: number, to: number, word: number[])
   while (pos < to) {
     const byte = bytes[pos];
     if (byte === APOSTROPHE) return pos + 1;
-    if (byte === 0) return -1;
     if (byte === BACKSLASH && pos + 1 < to && bytes[pos + 1] === APOSTROPHE) pos++;
     word.push(bytes[pos]);
     pos++;
@@ -136,6 +136,11 @@ const ESCAPES: ReadonlyMap<number, number> = new Map([
   [98, 8], // \b
   [97, 7], // \a
 ]);
+
+/** Narrower than `isSpace`: between words Redis skips all white space, in a word it knows these. */
+function endsWord(byte: number): boolean {
+  return byte === 32 || byte === LF || byte === CR || byte === TAB;
+}
 
 /** C's isspace in the default locale. */
 function isSpace(byte: number): boolean {

@@ -12,6 +12,8 @@ import { LARGE_BYTES } from "./buffer.ts";
 import { Args, INCOMPLETE } from "./args.ts";
 import { resumeRequest } from "./scan.ts";
 
+const CR = 13;
+const LF = 10;
 /** Smaller chunks are gathered into pieces of this size, because a piece itself costs memory. */
 const GATHER_BYTES = 256 * 1024;
 /** A chunk of this size is worth keeping as it is. */
@@ -60,6 +62,7 @@ export class LargeRequest {
       this.#keep(bytes, pos, pos + step);
       this.#missing -= step;
       pos += step;
+      if (this.#missing < 2) this.#checkLineEnd(bytes, pos, step);
       if (this.#missing > 0) return INCOMPLETE;
     }
     this.after = bytes;
@@ -68,6 +71,13 @@ export class LargeRequest {
     const joined = Buffer.concat([this.#rest, bytes.subarray(pos, to)]);
     this.#rest = null;
     return this.#scanSmall(joined, 0, joined.length);
+  }
+
+  /** The last `count` bytes before `to` reach into the line end of the present argument. */
+  #checkLineEnd(bytes: Buffer, to: number, count: number): void {
+    const cr = to - 2 + this.#missing;
+    if (cr >= to - count && bytes[cr] !== CR) this.args.isCanonical = false;
+    if (this.#missing === 0 && bytes[to - 1] !== LF) this.args.isCanonical = false;
   }
 
   /** Scans the arguments behind a large one, up to the end or to the next large one. */

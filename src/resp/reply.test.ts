@@ -90,6 +90,7 @@ test("bytes that no server sends are found out", () => {
     "$x\r\n",
     "$-2\r\n",
     "*1x\r\n",
+    "|-1\r\n",
     "$5\n",
     "?\r\n",
     `$${"1".repeat(80)}`,

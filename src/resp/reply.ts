@@ -17,6 +17,8 @@ const CR = 13;
 const LF = 10;
 /** No header line of an aggregate or bulk is longer; simple strings and errors may be. */
 const MAX_HEADER_BYTES = 64;
+/** The first bytes of all replies that there are. */
+const TYPES = Buffer.from("+-:$*_#,(!=%~>|");
 
 /**
  * The end of the reply that begins at `from` when all of it is there; else MORE, or BROKEN. Keeps
@@ -73,8 +75,10 @@ function walk(bytes: Uint8Array, from: number, to: number, elements: number): nu
         break;
       }
       left--;
-    } else if (kind === ATTRIBUTE) left += 2 * count;
-    else left += (count > 0 ? (kind === MAP ? 2 * count : count) : 0) - 1;
+    } else if (kind === ATTRIBUTE) {
+      if (count < 0) return BROKEN;
+      left += 2 * count;
+    } else left += (count > 0 ? (kind === MAP ? 2 * count : count) : 0) - 1;
   }
   walkedLeft = left;
   return pos;
@@ -182,7 +186,8 @@ export class ReplyCursor {
     if (this.#line.length + end - from > MAX_HEADER_BYTES) return BROKEN;
     const line = this.#line + asBuffer(bytes).latin1Slice(from, end);
     this.#line = isWhole ? "" : line;
-    if (!isWhole) return MORE;
+    // Bytes that begin no reply may never have a line end; whoever waits for it is told now.
+    if (!isWhole) return TYPES.includes(type) ? MORE : BROKEN;
     return this.#enter(line) ? end : BROKEN;
   }
 
@@ -199,8 +204,10 @@ export class ReplyCursor {
     if (kind === BULK) {
       if (count < 0) this.#elements--;
       else this.#missing = count + 2;
-    } else if (kind === ATTRIBUTE) this.#elements += 2 * count;
-    else this.#elements += (kind === MAP ? 2 : 1) * Math.max(count, 0) - 1;
+    } else if (kind === ATTRIBUTE) {
+      if (count < 0) return false;
+      this.#elements += 2 * count;
+    } else this.#elements += (kind === MAP ? 2 : 1) * Math.max(count, 0) - 1;
     return true;
   }
 }

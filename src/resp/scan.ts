@@ -9,6 +9,7 @@
  */
 import {
   type Args,
+  hasNul,
   parseInteger,
   INCOMPLETE,
   BAD_COUNT,
@@ -77,7 +78,10 @@ function scanCount(args: Args, bytes: Uint8Array, from: number, to: number): num
   }
   if (cr + 1 >= to) return INCOMPLETE;
   const count = parseInteger(bytes, from + 1, cr);
-  if (Number.isNaN(count) || count > MAX_COUNT) return BAD_COUNT;
+  if (Number.isNaN(count) || count > MAX_COUNT) {
+    if (!hasNul(bytes, from, cr)) return BAD_COUNT;
+    return to - from > MAX_LINE_BYTES ? COUNT_LINE_TOO_LONG : INCOMPLETE;
+  }
   if (args.isRestricted && count > MAX_COUNT_UNAUTHENTICATED) return COUNT_UNAUTHENTICATED;
   if (bytes[cr + 1] !== LF) args.isCanonical = false;
   if (count <= 0) return cr + 2;
@@ -141,11 +145,14 @@ function scanBulkHeader(args: Args, bytes: Uint8Array, pos: number, to: number):
   const cr = pos < to ? bytes.indexOf(CR, pos) : -1;
   if (cr < 0 || cr >= to) return to - pos > MAX_LINE_BYTES ? BULK_LINE_TOO_LONG : INCOMPLETE;
   if (cr + 1 >= to) return INCOMPLETE;
+  const length = bytes[pos] === DOLLAR ? parseInteger(bytes, pos + 1, cr) : NaN;
+  if (Number.isNaN(length) && hasNul(bytes, pos, cr)) {
+    return to - pos > MAX_LINE_BYTES ? BULK_LINE_TOO_LONG : INCOMPLETE;
+  }
   if (bytes[pos] !== DOLLAR) {
     args.badByte = bytes[pos];
     return EXPECTED_DOLLAR;
   }
-  const length = parseInteger(bytes, pos + 1, cr);
   if (Number.isNaN(length) || length < 0 || length > MAX_BULK_BYTES) return BAD_BULK_LENGTH;
   if (args.isRestricted && length > MAX_BULK_UNAUTHENTICATED) return BULK_UNAUTHENTICATED;
   if (bytes[cr + 1] !== LF) args.isCanonical = false;

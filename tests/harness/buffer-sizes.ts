@@ -1,5 +1,6 @@
-// System tests run once with the proxy's own buffer sizes and once with tiny ones, which make it take
-// every chunk apart and write in pieces: whatever depends on where a read ends shows itself there.
+// System tests run once with the proxy's own buffer sizes and once with tiny ones, which make it
+// take every chunk apart and write in pieces: whatever depends on where a read ends shows itself
+// there.
 import type { ProxySettings } from "../../src/demo/proxy-process.ts";
 
 export interface BufferSize {

@@ -21,6 +21,8 @@ export interface BackendConnection {
   send(bytes: string | Uint8Array): void;
   close(): void;
   reset(): void;
+  /** Stops reading, so that the other side finds its buffers full. */
+  pause(): void;
 }
 
 /**
@@ -145,5 +147,9 @@ class Connection implements BackendConnection {
 
   reset(): void {
     this.#socket.terminate();
+  }
+
+  pause(): void {
+    this.#socket.pause();
   }
 }

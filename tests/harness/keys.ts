@@ -1,5 +1,5 @@
 // Keys by the slot that they hash to, for tests that are about slots.
-import { SLOT_COUNT, slotOfKey } from "../../src/model/slot.ts";
+import { SLOT_COUNT, slotOf } from "../../src/model/slot.ts";
 
 const found: string[][] = Array.from({ length: SLOT_COUNT }, () => []);
 let tried = 0;
@@ -8,7 +8,7 @@ let tried = 0;
 export function keyOf(slot: number, n = 0): string {
   while (found[slot].length <= n) {
     const key = `key:${tried++}`;
-    found[slotOfKey(key)].push(key);
+    found[slotOf(Buffer.from(key), 0, key.length)].push(key);
   }
   return found[slot][n];
 }

@@ -27,7 +27,8 @@ async function playSome(port: number, conversations: readonly Pieces[]): Promise
   for (let i = 0; i < longest; i++) {
     clients.forEach((client, which) => sendPiece(client, conversations[which][i]));
     while (clients.some((client) => client.isOpen && client.unsentBytes > 0)) await turn();
-    // The server reads in the order of arrival, so that it has read the pieces when this is answered.
+    // The server reads in the order of arrival, so that it has read the pieces when this is
+    // answered.
     await fence.call("PING");
   }
   const transcripts = await Promise.all(clients.map(hangUp));

@@ -44,7 +44,8 @@ export class Random {
 
   /** Cuts `bytes` into pieces at random places: often many small ones, sometimes few. */
   cut(bytes: Buffer): Buffer[] {
-    const largest = 1 + this.below(this.chance(0.5) ? 8 : bytes.length + 1);
+    const most = this.chance(0.5) ? 8 + bytes.length / 500 : bytes.length + 1;
+    const largest = 1 + this.below(most);
     const pieces: Buffer[] = [];
     for (let from = 0; from < bytes.length;) {
       const to = Math.min(bytes.length, from + 1 + this.below(largest));
