@@ -226,8 +226,8 @@ and the people who run the product can reach it.
 - \`:xauth\` in a path is the first 32 hexadecimal digits of the SHA-256 of
   \`Codis-XAuth-[product_name]-[product_auth]-[token]\`; the token is in the answer of
   \`/api/proxy/model\`. It is compared in constant time and never logged.
-- Every route also takes one slash at its end, and \`HEAD\` where it takes \`GET\`. Anything else is
-  404. Answers are compressed for callers that accept gzip.
+- Every route also takes one slash at its end, and \`HEAD\` where it takes \`GET\`. Every other path
+  is not found (404). Answers are compressed for callers that accept gzip.
 - A call that fails has a status of its own, and its cause twice: in the reason phrase and as
   \`{"Cause": "…", "Stack": null}\`. 400: something in the call is malformed, and nothing was
   changed. 403: the xauth is wrong. 413: the body exceeds 16 MB. 503: the proxy is starting or

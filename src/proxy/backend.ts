@@ -402,7 +402,8 @@ export class Backend implements Flushable, Owner {
     let pos = 0;
     let isInside = this.#cursor.isInside;
     while (pos < to) {
-      let end = isInside ? MORE : scanReply(chunk, pos, to);
+      const isBegun = isInside;
+      let end = isBegun ? MORE : scanReply(chunk, pos, to);
       if (end < 0) {
         isInside = false;
         end = this.#cursor.advance(chunk, pos, to);
@@ -410,7 +411,7 @@ export class Backend implements Flushable, Owner {
         if (end === MORE) return this.#onPiece(chunk, pos, to);
       }
       if (this.#head === null) return this.#kill("it sent a reply that nobody asked for");
-      if (chunk[pos] === MINUS) this.#watchState(chunk, pos, end);
+      if (chunk[pos] === MINUS && !isBegun) this.#watchState(chunk, pos, end);
       const request = this.#unlink();
       this.#settle(request, chunk, pos, end);
       pos = end;

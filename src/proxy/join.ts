@@ -15,17 +15,18 @@ const INTEGER = 58;
 const LF = 10;
 const OK = Buffer.from("+OK\r\n");
 
-/** `parts[p].reply` answers part p; `partOfKey[i]` is the part that has the key at position i. */
+/** `parts[p].reply` answers part p; `partOfKey[i]` is the part that has key i of `keys`. */
 export function joinReplies(
   command: Command,
   parts: readonly Request[],
   partOfKey: Uint16Array,
+  keys: number,
 ): Buffer {
   for (const part of parts) {
     if (part.reply[part.replyFrom] === MINUS) return part.wholeReply();
   }
   let joined: Buffer | null = null;
-  if (command.join === Join.ORDER) joined = joinOrdered(parts, partOfKey);
+  if (command.join === Join.ORDER) joined = joinOrdered(parts, partOfKey, keys);
   else if (command.join === Join.SUM) joined = joinSum(parts);
   else {
     assert(command.join === Join.ALL_OK, "a command that is split has a join rule");
@@ -38,28 +39,50 @@ export function joinReplies(
 const at: number[] = [];
 
 /** The elements of all parts in the order of the keys; null when a part is not such an array. */
-function joinOrdered(parts: readonly Request[], partOfKey: Uint16Array): Buffer | null {
-  let length = 16;
+function joinOrdered(
+  parts: readonly Request[],
+  partOfKey: Uint16Array,
+  keys: number,
+): Buffer | null {
+  const header = headerOf(keys);
+  let length = header.length;
   for (let i = 0; i < parts.length; i++) {
     const { reply, replyFrom, replyTo } = parts[i];
     if (reply[replyFrom] !== ARRAY) return null;
-    at[i] = reply.indexOf(LF, replyFrom) + 1;
-    length += replyTo - replyFrom;
+    at[i] = lineEnd(reply, replyFrom, replyTo);
+    length += replyTo - at[i];
   }
   const joined = Buffer.allocUnsafe(length);
-  let to = joined.latin1Write(`*${partOfKey.length}\r\n`, 0);
-  for (let i = 0; i < partOfKey.length; i++) {
-    const part = parts[partOfKey[i]];
-    const from = at[partOfKey[i]];
-    const end = from < part.replyTo ? scanReply(part.reply, from, part.replyTo) : MORE;
+  let to = header.copy(joined, 0);
+  for (let i = 0; i < keys; i++) {
+    const index = partOfKey[i];
+    const { reply, replyTo } = parts[index];
+    const from = at[index];
+    const end = from < replyTo ? scanReply(reply, from, replyTo) : MORE;
     if (end < 0) return null;
-    to += part.reply.copy(joined, to, from, end);
-    at[partOfKey[i]] = end;
+    to += reply.copy(joined, to, from, end);
+    at[index] = end;
   }
   // A server that answered more than it was asked is not to be believed either.
-  for (let i = 0; i < parts.length; i++) if (at[i] !== parts[i].replyTo) return null;
-  return joined.subarray(0, to);
+  return to === length ? joined : null;
 }
+
+/** Behind the line that begins at `from`. */
+function lineEnd(bytes: Buffer, from: number, to: number): number {
+  let at = from;
+  while (at < to && bytes[at] !== LF) at++;
+  return at + 1;
+}
+
+/** `*10\r\n`, encoded once. */
+function headerOf(count: number): Buffer {
+  const header = headers[count] ?? Buffer.from(`*${count}\r\n`);
+  if (count < HEADERS_KEPT) headers[count] = header;
+  return header;
+}
+
+const HEADERS_KEPT = 256;
+const headers: Buffer[] = [];
 
 function joinSum(parts: readonly Request[]): Buffer | null {
   let sum = 0;

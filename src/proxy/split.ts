@@ -49,8 +49,7 @@ let slotOfKey = new Int32Array(256);
 
 /** Splits a request whose `keys` key positions are in `keyIndex`, and sends the parts. */
 export function splitRequest(session: Session, command: Command, args: Args, keys: number): void {
-  const width = command.join === Join.ALL_OK ? 2 : 1;
-  if (!plan(session, args, keys, width)) {
+  if (!plan(session, args, keys, widthOf(command))) {
     session.replyTo(command, E.slotOffline);
     return;
   }
@@ -59,7 +58,7 @@ export function splitRequest(session: Session, command: Command, args: Args, key
   whole.slot = NO_SLOT;
   session.enqueue(whole, command);
   if (partCount > 1 || backend === null) {
-    new Split(session, whole, command, keys).send(args, width);
+    takeSplit().begin(session, whole, command, keys, args);
     return;
   }
   // All keys live on one server, which takes the command as it came.
@@ -106,27 +105,34 @@ function partFor(backend: Backend | null, slot: Slot): number {
   return partCount++;
 }
 
-/** The command with the arguments of part `index`: for MSET, each key brings its value. */
-function encodePart(
+/**
+ * Writes the command with the arguments of part `index` at `at`; returns where it ends. For MSET,
+ * each key brings its value.
+ */
+function writePart(
+  target: Buffer,
+  at: number,
   command: Command,
   args: Args,
   index: number,
   keys: number,
-  width: number,
-): Buffer {
-  const part = parts[index];
-  const head = headOf(command, part.keys * width + 1);
-  const bytes = Buffer.allocUnsafe(head.length + part.bytes);
-  let at = head.copy(bytes, 0);
+): number {
+  const width = widthOf(command);
+  let to = at + headOf(command, parts[index].keys * width + 1).copy(target, at);
   const source = asBuffer(args.bytes);
   for (let i = 0; i < keys; i++) {
     if (partOfKey[i] !== index) continue;
     // Neighbours that go to the same place are copied together.
     const from = rawStart(args, i);
     while (i + 1 < keys && partOfKey[i + 1] === index) i++;
-    at += source.copy(bytes, at, from, rawEnd(args, i, width));
+    to += source.copy(target, to, from, rawEnd(args, i, width));
   }
-  return bytes;
+  return to;
+}
+
+/** Arguments per key. */
+function widthOf(command: Command): number {
+  return command.join === Join.ALL_OK ? 2 : 1;
 }
 
 /** `*3\r\n$4\r\nmget\r\n` by command and number of arguments. */
@@ -151,48 +157,66 @@ function rawEnd(args: Args, key: number, width: number): number {
   return args.end(keyIndex[key] + width - 1) + 2;
 }
 
-/** Waits for the replies of all parts and makes one reply of them. */
+/** Waits for the replies of all parts and makes one reply of them. Taken from a pool. */
 class Split implements Owner {
+  #session: Session | null = null;
+  #whole: Request | null = null;
+  #command: Command | null = null;
   /** By part; each holds its reply until all are there. */
   readonly #requests: Request[] = [];
-  readonly #partOfKey: Uint16Array;
-  #left = partCount;
+  /** Which part has the key at each position. */
+  #partOfKey = new Uint16Array(16);
+  #keys = 0;
+  #left = 0;
 
-  constructor(
-    readonly session: Session,
-    readonly whole: Request,
-    readonly command: Command,
-    readonly keys: number,
-  ) {
-    this.#partOfKey = partOfKey.slice(0, keys);
+  /** Sends all parts. A part may be settled before this returns, but nothing new is read by it. */
+  begin(session: Session, whole: Request, command: Command, keys: number, args: Args): void {
+    this.#session = session;
+    this.#whole = whole;
+    this.#command = command;
+    this.#keys = keys;
+    this.#left = partCount;
+    if (keys > this.#partOfKey.length) this.#partOfKey = new Uint16Array(2 * keys);
+    let length = 0;
     for (let i = 0; i < partCount; i++) {
-      const request = takeRequest();
-      request.owner = this;
-      request.command = whole.command;
-      request.lane = session.lane;
-      request.seed = session.id;
-      request.startedUs = whole.startedUs;
-      request.slot = parts[i].slot?.id ?? NO_SLOT;
-      this.#requests.push(request);
+      this.#requests.push(this.#createPart(session, whole, parts[i]));
+      length += headOf(command, parts[i].keys * widthOf(command) + 1).length + parts[i].bytes;
     }
     for (let i = 0; i < keys; i++) {
       const part = partOfKey[i];
+      this.#partOfKey[i] = part;
       if (parts[part].backend !== null) this.#requests[part].addSlot(slotOfKey[i]);
     }
+    this.#send(session, command, args, Buffer.allocUnsafe(length));
   }
 
-  /** Sends all parts. A part may be settled before this returns, but nothing new is read by it. */
-  send(args: Args, width: number): void {
-    const { router } = this.session.context;
-    for (let i = 0; i < this.#requests.length; i++) {
+  #createPart(session: Session, whole: Request, part: Part): Request {
+    const request = takeRequest();
+    request.owner = this;
+    request.command = whole.command;
+    request.lane = session.lane;
+    request.seed = session.id;
+    request.startedUs = whole.startedUs;
+    request.slot = part.slot?.id ?? NO_SLOT;
+    return request;
+  }
+
+  #send(session: Session, command: Command, args: Args, bytes: Buffer): void {
+    const { router } = session.context;
+    // The last part may be settled, and this record be given back, before the loop ends.
+    const count = partCount;
+    const keys = this.#keys;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
       const request = this.#requests[i];
-      const bytes = encodePart(this.command, args, i, this.keys, width);
+      const from = at;
+      at = writePart(bytes, from, command, args, i, keys);
       const { backend } = parts[i];
       if (backend === null) {
-        router.dispatch(request, bytes, 0, bytes.length);
+        router.dispatch(request, bytes, from, at);
       } else {
         router.context.traffic.enterAll(request);
-        backend.push(request, bytes, 0, bytes.length);
+        backend.push(request, bytes, from, at);
       }
     }
   }
@@ -203,12 +227,18 @@ class Split implements Owner {
     request.replyTo = to;
     if (request.pieces !== null) request.joinPieces();
     if (--this.#left > 0) return;
+    const session = this.#session!;
+    const whole = this.#whole!;
     // The client may have left meanwhile; then the place in its queue is gone as well.
-    if (this.whole.owner !== null) {
-      const joined = joinReplies(this.command, this.#requests, this.#partOfKey);
-      this.session.settle(this.whole, joined, 0, joined.length);
+    if (whole.owner !== null) {
+      const joined = joinReplies(this.#command!, this.#requests, this.#partOfKey, this.#keys);
+      session.settle(whole, joined, 0, joined.length);
     }
     for (const part of this.#requests) freeRequest(part);
+    this.#requests.length = 0;
+    this.#session = null;
+    this.#whole = null;
+    if (this.#partOfKey.length <= KEPT_KEYS && pool.length < POOL_LIMIT) pool.push(this);
   }
 
   settlePiece(request: Request, bytes: Buffer, from: number, to: number): void {
@@ -216,6 +246,15 @@ class Split implements Owner {
   }
 
   onCrowded(backend: Crowded): void {
-    this.session.onCrowded(backend);
+    this.#session?.onCrowded(backend);
   }
+}
+
+/** A command with more keys leaves its memory to the collector. */
+const KEPT_KEYS = 1024;
+const POOL_LIMIT = 1024;
+const pool: Split[] = [];
+
+function takeSplit(): Split {
+  return pool.pop() ?? new Split();
 }

@@ -98,8 +98,8 @@ test("a server that takes no more bytes fails after backend_send_timeout", async
   const key = keyOf(HUNG.from);
   await client.call("SET", key, 0);
   hung.pause();
-  const value = Buffer.alloc(1024 * 1024, "x");
-  const count = 20;
+  const value = Buffer.alloc(512 * 1024, "x");
+  const count = 40;
   for (let i = 0; i < count; i++) client.send(encode("SET", key, value));
   const first = (await client.read()) as ReplyError;
   expect(first.message).toBe(
