@@ -3,8 +3,8 @@
  * in one system call per socket.
  *
  * `touch` is called by whoever appended to a send buffer. The flush runs in a `setImmediate`, which
- * Bun runs once after all sockets of one poll (bun-notes 2). Backends go first: the servers can
- * work while we write to clients.
+ * Bun runs once after all sockets of one poll (bun-notes 2). Clients go first: they wake up and
+ * read while we still write, and the servers get what those replies set off a moment later.
  *
  * A turn costs a poll, a read and a write per server, and often two switches of the processor,
  * however many requests it carries. Under load from many clients the loop would run thousands of
@@ -99,15 +99,15 @@ export class Turn {
     let i = 0;
     let j = 0;
     do {
-      for (; i < backends.length; i++) {
-        backends[i].isTouched = false;
-        backends[i].flush();
-      }
       for (; j < sessions.length; j++) {
         sessions[j].isTouched = false;
         sessions[j].flush();
       }
-    } while (i < backends.length);
+      for (; i < backends.length; i++) {
+        backends[i].isTouched = false;
+        backends[i].flush();
+      }
+    } while (j < sessions.length);
     const carried = sessions.length;
     this.#replies += carried;
     backends.length = 0;
