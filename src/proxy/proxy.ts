@@ -226,6 +226,7 @@ class Proxy implements ProxyControl {
   }
 
   async fillSlots(slots: readonly SlotFill[]): Promise<void> {
+    refuseMigration(slots);
     await this.#workers.fill(slots);
     log.info(`${slots.length} slots filled, revision ${this.#workers.table.revision}`);
   }
@@ -345,6 +346,19 @@ async function listenForAdmin(server: ApiServer, address: string): Promise<strin
   } catch (error) {
     throw listenProblem(address, error);
   }
+}
+
+/**
+ * A slot whose data is on two servers needs a step before each request that this version does not
+ * have yet. Sent straight to the new server, requests would miss keys that exist.
+ */
+function refuseMigration(slots: readonly SlotFill[]): void {
+  const slot = slots.find((each) => (each.migrate_from ?? "") !== "");
+  if (slot === undefined) return;
+  throw new OperatorError(
+    `slot ${slot.id} has migrate_from, but this version cannot serve a slot while its data moves; ` +
+      "nothing was changed, finish or cancel the migration first",
+  );
 }
 
 function readSlotsFile(file: string): SlotFill[] {

@@ -116,6 +116,8 @@ test("a malformed fill is refused as a whole and changes nothing", async () => {
     [good, { id: 0, backend_addr: 1 }],
     [good, { id: 0, forward_method: 7 }],
     [good, { id: 0, replica_groups: ["a:1"] }],
+    // A slot whose data is moving cannot be served yet.
+    [good, { id: 0, backend_addr: "a:1", migrate_from: "b:1" }],
   ];
   for (const body of [...bodies.map((value) => JSON.stringify(value)), "", "[{", "nonsense"]) {
     const response = await send(proxy, "PUT", "/api/proxy/fillslots/:xauth", body);
