@@ -356,7 +356,7 @@ function refuseMigration(slots: readonly SlotFill[]): void {
   const slot = slots.find((each) => (each.migrate_from ?? "") !== "");
   if (slot === undefined) return;
   throw new OperatorError(
-    `slot ${slot.id} has migrate_from, but this version cannot serve a slot while its data moves; ` +
+    `slot ${slot.id} has migrate_from, but this version cannot serve a slot whose data moves; ` +
       "nothing was changed, finish or cancel the migration first",
   );
 }
