@@ -8,53 +8,13 @@ import { keyOf } from "../harness/keys.ts";
 import { ALL_SLOTS, assignSlots, startProxy } from "../harness/proxy.ts";
 import { startRedis } from "../harness/redis.ts";
 import { connect, encode, type Argument } from "../harness/resp-client.ts";
+import { VECTORS } from "../harness/slot-vectors.ts";
 import { systemTest } from "../harness/system-test.ts";
 
 const test = systemTest("redis-server");
 
 const OFFLINE = new ReplyError("ERR handle request, slot is not ready, may be offline");
 const CROSS_SLOT = new ReplyError("CROSSSLOT Keys in request don't hash to the same slot");
-
-/** The vectors of contract 1.2: key and slot. Keys of letters stand for their latin1 bytes. */
-const VECTORS: readonly (readonly [string, number])[] = [
-  ["", 0],
-  ["a", 579],
-  ["b", 1017],
-  ["c", 879],
-  ["A", 651],
-  ["0", 801],
-  ["1023", 47],
-  ["foo", 289],
-  ["bar", 170],
-  ["hello", 646],
-  ["key:000000000001", 5],
-  ["{", 825],
-  ["}", 524],
-  ["{}", 0],
-  ["{}abc", 0],
-  ["abc{}", 0],
-  ["a{}{b}", 0],
-  ["a{b}c", 1017],
-  ["{b}", 1017],
-  ["{a}{b}", 579],
-  ["{a}b}", 579],
-  ["{{a}}", 780],
-  ["{{a}", 780],
-  ["{a", 780],
-  ["a}", 408],
-  ["}a{b}", 1017],
-  ["foo{bar}{zap}", 170],
-  ["{user1000}.following", 870],
-  ["user1000", 870],
-  [" ", 837],
-  ["{ }", 837],
-  ["\x00", 909],
-  ["{\x00}x", 909],
-  ["\xff\xfe\x00\x01", 929],
-  ["\r\n", 428],
-  ["\xe4\xb8\xad\xe6\x96\x87", 311],
-  ["x".repeat(1000), 486],
-];
 
 test("every hash vector of the contract is served by its slot and by no other", async () => {
   await using redis = await startRedis();
