@@ -14,7 +14,10 @@
  * answered with an error; the others are still in the send buffer and go out on the next
  * connection. Opened and found by `backend-pool.ts`; `push` is called by `router.ts`.
  */
-import type { Socket } from "bun";
+import { lookup } from "node:dns";
+import { NativeSocket, type SocketHandler } from "../net/native-socket.ts";
+import type { Poller } from "../net/poller.ts";
+import { inetAddress, type SocketAddress, unixAddress } from "../net/socket-address.ts";
 import { BROKEN, MORE, ReplyCursor, scanReply } from "../resp/reply.ts";
 import { LARGE_BYTES, SendBuffer } from "../resp/buffer.ts";
 import { assert } from "../lib/assert.ts";
@@ -51,6 +54,7 @@ export interface BackendSettings {
 export interface BackendContext {
   readonly settings: BackendSettings;
   readonly turn: Turn;
+  readonly poller: Poller;
   readonly stats: Stats;
   readonly traffic: SlotTraffic;
   log(text: string): void;
@@ -74,7 +78,7 @@ const TURNED_AWAY_MS = 1000;
 /** Bytes waiting to be written from which on sessions are asked to wait. */
 const SEND_HIGH_BYTES = 64 * 1024 * 1024;
 
-export class Backend implements Flushable, Owner {
+export class Backend implements Flushable, Owner, SocketHandler {
   isTouched = false;
   state: BackendState = "idle";
   /** Requests without a reply, in the order of their bytes. */
@@ -89,7 +93,7 @@ export class Backend implements Flushable, Owner {
   /** Bytes ever appended to `#out` for this connection; minus what is pending = bytes written. */
   #appended = 0;
   readonly #cursor = new ReplyCursor();
-  #socket: Socket<Backend> | null = null;
+  #socket: NativeSocket | null = null;
   /** The socket took less than offered; it will call `onDrain`. */
   #isBlocked = false;
   /** Told apart from a late `open` of an attempt that was given up. */
@@ -215,40 +219,53 @@ export class Backend implements Flushable, Owner {
     this.#become("connecting");
     this.context.stats.counters.backendConnects++;
     const attempt = ++this.#attempt;
-    const handlers = {
-      open: (socket: Socket<Backend>) => this.#onOpen(socket, attempt),
-      data: (socket: Socket<Backend>, chunk: Buffer) => this.onData(socket, chunk),
-      drain: () => this.onDrain(),
-      close: (socket: Socket<Backend>, error?: Error) => this.#onClose(socket, error),
-      error: (socket: Socket<Backend>, error: Error) => {
-        this.context.log(`backend ${this.address}: our fault: ${error.stack ?? error.message}`);
-        socket.terminate();
-      },
-      connectError: (_socket: Socket<Backend>, error: Error & { code?: string }) => {
-        if (attempt === this.#attempt) this.#fail(error.code ?? error.message);
-      },
-    };
-    const target = parseTarget(this.address);
-    const connecting =
-      "unix" in target
-        ? Bun.connect<Backend>({ ...target, data: this, socket: handlers })
-        : Bun.connect<Backend>({ ...target, data: this, socket: handlers });
-    // The rejection says the same as connectError, which has a handler.
-    connecting.catch(() => {});
+    const { host, port } = parseTarget(this.address);
+    const address = host.startsWith("/") ? unixAddress(host) : inetAddress(host, port);
+    if (address !== null) this.#dial(address);
+    else this.#resolve(host, port, attempt);
   }
 
-  #onOpen(socket: Socket<Backend>, attempt: number): void {
-    if (attempt !== this.#attempt || this.state !== "connecting") {
+  /** A name is looked up at every connect: the server may have moved. */
+  #resolve(host: string, port: number, attempt: number): void {
+    const isWanted = (): boolean => attempt === this.#attempt && this.state === "connecting";
+    lookup(host, (error, found) => {
+      if (!isWanted()) return;
+      const address = error === null ? inetAddress(found, port) : null;
+      if (address !== null) this.#dial(address);
+      else this.#fail(error?.code ?? "ENOTFOUND");
+    });
+  }
+
+  #dial(address: SocketAddress): void {
+    const socket = NativeSocket.connect(this.context.poller, address, this);
+    if (socket === null) this.#fail("EMFILE");
+    else this.#socket = socket;
+  }
+
+  onOpen(socket: NativeSocket): void {
+    if (socket !== this.#socket || this.state !== "connecting") {
       socket.terminate();
       return;
     }
-    this.#socket = socket;
     const { settings } = this.context;
-    if (settings.keepaliveMs > 0) socket.setKeepAlive(true, settings.keepaliveMs);
+    if (settings.keepaliveMs > 0) socket.setKeepAlive(settings.keepaliveMs);
     this.#handshake = new Handshake(settings.auth, this.database, this.proto);
     const hello = this.#handshake.bytes;
     if (hello.length === 0) this.#onReady();
     else socket.write(hello, 0, hello.length);
+  }
+
+  onFault(error: unknown, socket: NativeSocket): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.context.log(`backend ${this.address}: our fault: ${text}`);
+    socket.terminate();
+    this.onClose("our fault", socket);
+  }
+
+  /** A server that sends no more is as good as gone. */
+  onEnd(socket: NativeSocket): void {
+    socket.end();
+    this.onClose("EOF", socket);
   }
 
   #onReady(): void {
@@ -319,9 +336,10 @@ export class Backend implements Flushable, Owner {
     socket?.end();
   }
 
-  #onClose(socket: Socket<Backend>, error?: Error): void {
+  onClose(cause: string, socket: NativeSocket): void {
     if (socket !== this.#socket) return;
-    this.#lose(error === undefined ? "EOF" : ((error as { code?: string }).code ?? error.message));
+    if (this.state === "connecting" && this.#handshake === null) this.#fail(cause);
+    else this.#lose(cause);
   }
 
   /**
@@ -386,7 +404,7 @@ export class Backend implements Flushable, Owner {
   }
 
   /** Reply bytes. A chunk larger than `recvBytes` is taken in several steps. */
-  onData(socket: Socket<Backend>, chunk: Buffer): void {
+  onData(chunk: Buffer, socket: NativeSocket): void {
     const step = this.context.settings.recvBytes;
     this.#turn.tick();
     for (let pos = 0; pos < chunk.length && socket === this.#socket; pos += step) {
@@ -537,9 +555,9 @@ const PING = Buffer.from("*1\r\n$4\r\nPING\r\n");
 const INFO = Buffer.from("*1\r\n$4\r\nINFO\r\n");
 
 /** "host:port", "[v6]:port" or the path of a unix socket. */
-function parseTarget(address: string): { hostname: string; port: number } | { unix: string } {
-  if (address.startsWith("/")) return { unix: address };
+function parseTarget(address: string): { host: string; port: number } {
+  if (address.startsWith("/")) return { host: address, port: 0 };
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
-  return { hostname: host, port: Number(address.slice(colon + 1)) };
+  return { host, port: Number(address.slice(colon + 1)) };
 }

@@ -12,7 +12,7 @@ import { lookup } from "node:dns/promises";
 import { formatAddress, parseAddress } from "../lib/address.ts";
 import { codeOf, messageOf, OperatorError } from "../lib/operator-error.ts";
 import { portOwner } from "../lib/port-owner.ts";
-import { F_DUPFD_CLOEXEC, libc } from "./libc.ts";
+import { F_DUPFD_CLOEXEC, libc } from "../lib/libc.ts";
 
 /** Connections that may wait for a worker that is busy or being replaced; the kernel caps it. */
 const BACKLOG = 4096;

@@ -5,8 +5,8 @@
  * over the limit, or one that comes before the proxy is online, gets one error line and is closed.
  * An exception in a handler is our bug: it ends that connection, is logged, and nothing else.
  */
-import type { Socket } from "bun";
-import { log } from "../lib/log.ts";
+import { localAddressOf, NativeListener } from "../net/native-listener.ts";
+import { NativeSocket } from "../net/native-socket.ts";
 import { E } from "./errors.ts";
 import { LISTEN_FD } from "./ipc.ts";
 import { Session } from "./session.ts";
@@ -23,7 +23,7 @@ export interface Admission {
 export class Listener {
   readonly sessions = new Map<number, Session>();
   #nextId: number;
-  #listener: { stop(closeConnections?: boolean): void } | null = null;
+  #door: NativeListener | null = null;
 
   constructor(
     readonly context: SessionContext,
@@ -34,34 +34,19 @@ export class Listener {
   }
 
   accept(): void {
-    this.#listener = Bun.listen<Session | null>({
-      // Not used: the socket is bound already.
-      hostname: "127.0.0.1",
-      port: 0,
-      fd: LISTEN_FD,
-      allowHalfOpen: true,
-      socket: {
-        open: (socket) => this.#onOpen(socket),
-        data: (socket, chunk) => socket.data?.onData(chunk),
-        drain: (socket) => socket.data?.onDrain(),
-        end: (socket) => {
-          if (socket.data === null || socket.data === undefined) socket.end();
-          else socket.data.onEnd();
-        },
-        close: (socket) => socket.data?.onClose(),
-        error: (socket, error) => this.#onError(socket, error),
-      },
+    this.#door = new NativeListener(this.context.poller, LISTEN_FD, (fd, address) => {
+      this.#onOpen(fd, address);
     });
   }
 
   stop(): void {
-    this.#listener?.stop();
-    this.#listener = null;
+    this.#door?.close();
+    this.#door = null;
   }
 
-  #onOpen(socket: Socket<Session | null>): void {
-    socket.data = null;
-    const { stats, settings } = this.context;
+  #onOpen(fd: number, address: string): void {
+    const { stats, settings, poller } = this.context;
+    const socket = new NativeSocket(poller, fd, null, false);
     stats.sessionsTotal++;
     if (!this.admission.hasRoom(this.sessions.size)) {
       stats.counters.rejectedMaxClients++;
@@ -70,31 +55,18 @@ export class Listener {
       stats.counters.rejectedNotOnline++;
       this.#refuse(socket, E.notOnline);
     } else {
-      if (settings.keepaliveMs > 0) socket.setKeepAlive(true, settings.keepaliveMs);
-      this.#begin(socket);
+      if (settings.keepaliveMs > 0) socket.setKeepAlive(settings.keepaliveMs);
+      const id = this.#nextId++;
+      const session = new Session(socket, id, address, localAddressOf(fd), this.context);
+      socket.handler = session;
+      this.sessions.set(id, session);
+      this.#count();
     }
   }
 
-  #begin(socket: Socket<Session | null>): void {
-    const address = `${socket.remoteAddress ?? "unix"}:${socket.remotePort ?? 0}`;
-    const localAddress = `${socket.localAddress ?? "unix"}:${socket.localPort ?? 0}`;
-    const id = this.#nextId++;
-    const typed = socket as Socket<Session>;
-    const session = new Session(typed, id, address, localAddress, this.context);
-    typed.data = session;
-    this.sessions.set(id, session);
-    this.#count();
-  }
-
-  #refuse(socket: Socket<Session | null>, error: Buffer): void {
+  #refuse(socket: NativeSocket, error: Buffer): void {
     socket.write(error, 0, error.length);
     socket.end();
-  }
-
-  #onError(socket: Socket<Session | null>, error: Error): void {
-    log.error("a client's connection is closed because of a fault of ours", error);
-    socket.data?.onClose();
-    socket.terminate();
   }
 
   /** Called by sessions when they end. */

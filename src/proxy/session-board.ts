@@ -5,7 +5,7 @@
 
 import { closeSync, ftruncateSync } from "node:fs";
 import { BOARD_FD } from "./ipc.ts";
-import { libc, MFD_CLOEXEC } from "./libc.ts";
+import { libc, MFD_CLOEXEC } from "../lib/libc.ts";
 
 /** Cells lie this many integers apart, on cache lines of their own. */
 const STRIDE = 16;

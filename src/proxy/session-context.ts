@@ -1,4 +1,5 @@
 /** What all sessions of a worker share. Made by `listener.ts`; types only. */
+import type { Poller } from "../net/poller.ts";
 import type { ReplyWriter } from "../resp/write.ts";
 import type { WorkerServices } from "./local-types.ts";
 import type { Router } from "./router.ts";
@@ -24,6 +25,7 @@ export interface SessionSettings {
 export interface SessionContext {
   readonly settings: SessionSettings;
   readonly turn: Turn;
+  readonly poller: Poller;
   readonly stats: Stats;
   readonly router: Router;
   readonly services: WorkerServices;

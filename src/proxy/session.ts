@@ -19,7 +19,8 @@
  * Everything that is not a plain forwarded command is in `special.ts` and what it calls. A session
  * never waits: it stops its reader (`#suspend`) and goes on when the reason is gone.
  */
-import type { Socket } from "bun";
+import { log } from "../lib/log.ts";
+import type { NativeSocket, SocketHandler } from "../net/native-socket.ts";
 import { SendBuffer } from "../resp/buffer.ts";
 import type { LargeRequest } from "../resp/large.ts";
 import { type RequestHandler, RequestReader } from "../resp/reader.ts";
@@ -56,7 +57,10 @@ const SLOW_BYTES = 16 * 1024;
 /** Chunks from this size on are not kept for the sake of a small part. */
 const COMPACT_BYTES = 4096;
 
-export class Session extends ClientProfile implements RequestHandler, Owner, FlushableClient {
+export class Session
+  extends ClientProfile
+  implements RequestHandler, Owner, FlushableClient, SocketHandler
+{
   isTouched = false;
   countedIn = -1;
   lane: number;
@@ -83,7 +87,7 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
   #slowBytes = 0;
 
   constructor(
-    readonly socket: Socket<Session>,
+    readonly socket: NativeSocket,
     id: number,
     address: string,
     localAddress: string,
@@ -434,6 +438,13 @@ export class Session extends ClientProfile implements RequestHandler, Owner, Flu
     this.#out.clear();
     this.#abandonRequests();
     this.context.onSessionClosed(this);
+  }
+
+  /** A fault of ours in one of the methods above ends this connection and no other. */
+  onFault(error: unknown): void {
+    log.error("a client's connection is closed because of a fault of ours", error);
+    this.onClose();
+    this.socket.terminate();
   }
 
   /** Nobody waits for the replies of these requests any more. */

@@ -13,6 +13,8 @@
  * spare.
  */
 
+import type { Poller } from "../net/poller.ts";
+
 /** How long a rest is, in microseconds. */
 const REST_US = 40;
 /** It rests from this many clients and requests per tick (a tenth of a second) on ... */
@@ -51,7 +53,12 @@ export class Turn {
   #worth = 0;
 
   /** `rest` lets so many microseconds pass; null where that cannot be had. */
-  constructor(readonly rest: ((micros: number) => void) | null = null) {}
+  constructor(
+    readonly rest: ((micros: number) => void) | null = null,
+    readonly poller: Poller | null = null,
+  ) {
+    if (poller !== null) poller.onTurn = () => this.flush();
+  }
 
   /** Ten times a second: the wall clock, and whether the load is worth resting for. */
   onTick(nowMs: number): void {
@@ -87,7 +94,8 @@ export class Turn {
 
   #arm(): void {
     this.#isArmed = true;
-    setImmediate(this.#run);
+    // Inside of a turn of the poller its end comes by itself.
+    if (this.poller === null || !this.poller.isInTurn) setImmediate(this.#run);
   }
 
   /** Flushes all. A flush that makes new work (a session that goes on reading) has it done too. */

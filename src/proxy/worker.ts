@@ -22,7 +22,8 @@ import {
   type WorkerStats,
 } from "./ipc.ts";
 import { killClients, listClients } from "./local-clients.ts";
-import { libc, PR_SET_TIMERSLACK, SCHED_BATCH } from "./libc.ts";
+import { libc, PR_SET_TIMERSLACK, SCHED_BATCH } from "../lib/libc.ts";
+import { Poller } from "../net/poller.ts";
 import { Listener } from "./listener.ts";
 import type {
   ClientFilter,
@@ -66,7 +67,8 @@ function askForBatches(): void {
 
 class Worker implements WorkerControl, WorkerServices {
   link: ParentLink | null = null;
-  readonly #turn = new Turn(libc.usleep);
+  readonly #poller = new Poller();
+  readonly #turn = new Turn(libc.usleep, this.#poller);
   readonly #stats = new Stats();
   #parts: { config: ProxyConfig; router: Router; listener: Listener } | null = null;
   #isOnline = false;
@@ -85,7 +87,7 @@ class Worker implements WorkerControl, WorkerServices {
 
   configure(setup: WorkerSetup): void {
     const { config } = setup;
-    const context = backendContext(config, this.#turn, this.#stats);
+    const context = backendContext(config, this.#turn, this.#poller, this.#stats);
     const router = new Router(
       {
         primaryOnly: config.backendPrimaryOnly,
@@ -99,6 +101,7 @@ class Worker implements WorkerControl, WorkerServices {
     const listener = this.#createListener(setup, router);
     this.#parts = { config, router, listener };
     setInterval(() => this.#tick(), TICK_MS);
+    this.#poller.start();
   }
 
   #createListener(setup: WorkerSetup, router: Router): Listener {
@@ -110,6 +113,7 @@ class Worker implements WorkerControl, WorkerServices {
     const session: SessionContext = {
       settings: sessionSettings(config),
       turn: this.#turn,
+      poller: this.#poller,
       stats: this.#stats,
       router,
       services: this,
@@ -288,7 +292,12 @@ function commandStats(stats: Stats): CommandStats[] {
   return rows;
 }
 
-function backendContext(config: ProxyConfig, turn: Turn, stats: Stats): BackendContext {
+function backendContext(
+  config: ProxyConfig,
+  turn: Turn,
+  poller: Poller,
+  stats: Stats,
+): BackendContext {
   return {
     settings: {
       auth: config.productAuth,
@@ -302,6 +311,7 @@ function backendContext(config: ProxyConfig, turn: Turn, stats: Stats): BackendC
       maxPipeline: config.backendMaxPipeline,
     },
     turn,
+    poller,
     stats,
     traffic: new SlotTraffic(),
     log: (text) => log.warn(text),

@@ -15,6 +15,7 @@ const HOT_FILES = [
   ...["scan", "buffer", "write", "reader", "reply", "inline", "large"].map(
     (name) => `resp/${name}`,
   ),
+  ...["poller", "native-socket"].map((name) => `net/${name}`),
   ...["session", "request", "commands", "command-keys", "router", "slot"].map((n) => `proxy/${n}`),
   ...["forward", "split", "join", "backend", "turn", "traffic"].map((name) => `proxy/${name}`),
 ].map((name) => `src/${name}.ts`);

@@ -1,0 +1,222 @@
+/**
+ * One connection in a `Poller`: non-blocking, level-triggered, half-open until both sides have
+ * ended. Its handler is called from the poller's turn only, never from inside a call of ours.
+ */
+import { type Pointer, ptr } from "bun:ffi";
+import { BROKEN_EVENTS, type Poller, type Polled, READABLE, WRITABLE } from "./poller.ts";
+import {
+  errorName,
+  IPPROTO_TCP,
+  MSG_NOSIGNAL,
+  permanent,
+  SHUT_WR,
+  SO_ERROR,
+  SO_KEEPALIVE,
+  SO_LINGER,
+  SOCK_FLAGS,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  sys,
+  TCP_KEEPIDLE,
+  TCP_NODELAY,
+} from "./syscalls.ts";
+import type { SocketAddress } from "./socket-address.ts";
+
+export interface SocketHandler {
+  /** The connection that we opened is there. */
+  onOpen?(socket: NativeSocket): void;
+  /** The chunk is the handler's for ever. */
+  onData(chunk: Buffer, socket: NativeSocket): void;
+  onDrain(): void;
+  /** The other side sends no more. */
+  onEnd(socket: NativeSocket): void;
+  /** It is gone, not by our doing; `cause` is "EOF" or the name of a system error. */
+  onClose(cause: string, socket: NativeSocket): void;
+  /** A method of the handler threw. */
+  onFault(error: unknown, socket: NativeSocket): void;
+}
+
+/** After our end a client has so long to read what we sent, until its unread bytes reset it. */
+const LINGER_MS = 1000;
+
+const option = permanent(2);
+const optionLength = permanent(1);
+
+type State = "connecting" | "open" | "ended" | "closed";
+
+export class NativeSocket implements Polled {
+  #state: State;
+  #interest: number;
+  #isInputOver = false;
+  #isPaused = false;
+  #isBlocked = false;
+
+  constructor(
+    readonly poller: Poller,
+    readonly fd: number,
+    public handler: SocketHandler | null,
+    isConnecting: boolean,
+  ) {
+    this.#state = isConnecting ? "connecting" : "open";
+    this.#interest = isConnecting ? WRITABLE : READABLE;
+    this.#setOption(IPPROTO_TCP, TCP_NODELAY, 1);
+    poller.add(this, this.#interest);
+  }
+
+  /** Begins to connect; the handler hears how it went. Null when there is no descriptor left. */
+  static connect(
+    poller: Poller,
+    address: SocketAddress,
+    handler: SocketHandler,
+  ): NativeSocket | null {
+    const fd = sys.socket(address.family, SOCK_STREAM | SOCK_FLAGS, 0);
+    if (fd < 0) return null;
+    // Under way or refused at once: the descriptor tells when it is asked.
+    sys.connect(fd, ptr(address.bytes), address.bytes.length);
+    return new NativeSocket(poller, fd, handler, true);
+  }
+
+  setKeepAlive(idleMs: number): void {
+    this.#setOption(SOL_SOCKET, SO_KEEPALIVE, 1);
+    this.#setOption(IPPROTO_TCP, TCP_KEEPIDLE, Math.max(1, Math.round(idleMs / 1000)));
+  }
+
+  #setOption(level: number, name: number, value: number): void {
+    option.view[0] = value;
+    sys.setsockopt(this.fd, level, name, option.at, 4);
+  }
+
+  /** How many bytes the kernel took; fewer than offered: wait for `onDrain`. -1: it is gone. */
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.#state !== "open") return -1;
+    const at = (ptr(bytes) + offset) as Pointer;
+    const taken = sys.send(this.fd, at, length, MSG_NOSIGNAL);
+    if (taken === length) return taken;
+    // Full, or broken: the next event tells which.
+    this.#isBlocked = true;
+    this.#watch();
+    return Math.max(0, taken);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#watch();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#watch();
+  }
+
+  #watch(): void {
+    if (this.#state === "closed" || this.#state === "connecting") return;
+    const wantsInput = !this.#isInputOver && (!this.#isPaused || this.#state === "ended");
+    const interest = (wantsInput ? READABLE : 0) | (this.#isBlocked ? WRITABLE : 0);
+    if (interest === this.#interest) return;
+    this.#interest = interest;
+    this.poller.change(this, interest);
+  }
+
+  /**
+   * Ends the connection in order: what the kernel took still arrives. The handler hears no more.
+   * Closing at once would reset a client that has sent something we did not read, and with it the
+   * error that it should get.
+   */
+  end(): void {
+    if (this.#state === "closed" || this.#state === "ended") return;
+    if (this.#state === "connecting" || this.#isInputOver) return this.#close();
+    sys.shutdown(this.fd, SHUT_WR);
+    this.#state = "ended";
+    this.#isBlocked = false;
+    this.#watch();
+    setTimeout(() => this.#close(), LINGER_MS).unref();
+  }
+
+  /** Ends it with a reset. */
+  terminate(): void {
+    if (this.#state === "closed") return;
+    option.view[0] = 1;
+    option.view[1] = 0;
+    sys.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, option.at, 8);
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.poller.remove(this);
+    sys.close(this.fd);
+  }
+
+  // ---------------------------------------------------------------- what the poller calls
+
+  onEvents(events: number): void {
+    try {
+      if (this.#state === "connecting") this.#onConnected();
+      else if (this.#state === "ended") this.#discard(events);
+      else {
+        if ((events & WRITABLE) !== 0) this.#onWritable();
+        if ((events & (READABLE | BROKEN_EVENTS)) !== 0) this.#onReadable(events);
+      }
+    } catch (error) {
+      this.handler?.onFault(error, this);
+    }
+  }
+
+  #onConnected(): void {
+    const code = this.#error();
+    optionLength.view[0] = 8;
+    if (code !== 0 || sys.getpeername(this.fd, option.at, optionLength.at) !== 0) {
+      this.#close();
+      this.handler?.onClose(code === 0 ? "ENETUNREACH" : errorName(code), this);
+      return;
+    }
+    this.#state = "open";
+    this.#watch();
+    this.handler?.onOpen?.(this);
+  }
+
+  #error(): number {
+    optionLength.view[0] = 4;
+    sys.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, option.at, optionLength.at);
+    return option.view[0];
+  }
+
+  #onWritable(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    this.handler?.onDrain();
+    this.#watch();
+  }
+
+  #onReadable(events: number): void {
+    if (this.#state !== "open") return;
+    if (this.#isPaused || this.#isInputOver) {
+      if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
+      return;
+    }
+    const chunk = this.poller.receive(this.fd);
+    if (chunk === null) {
+      if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
+    } else if (chunk.length === 0) {
+      this.#isInputOver = true;
+      this.#watch();
+      this.handler?.onEnd(this);
+    } else {
+      this.handler?.onData(chunk, this);
+    }
+  }
+
+  #onBroken(): void {
+    const code = this.#error();
+    this.#close();
+    this.handler?.onClose(code === 0 ? "ECONNRESET" : errorName(code), this);
+  }
+
+  /** We have ended; whatever still comes is of no interest. */
+  #discard(events: number): void {
+    const chunk = this.poller.receive(this.fd);
+    const isBroken = chunk === null && (events & BROKEN_EVENTS) !== 0;
+    if (isBroken || chunk?.length === 0) this.#close();
+  }
+}

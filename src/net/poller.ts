@@ -1,0 +1,157 @@
+/**
+ * The event loop of the data plane: its own epoll set, read and written by system calls through
+ * bun:ffi, beside Bun's loop.
+ *
+ *     run ─┬─ epoll_wait ── one recv per readable socket ── handler.onData ...
+ *          ├─ onTurn                         everything that was written meanwhile leaves
+ *          └─ back to epoll_wait; to Bun's loop when it has something to do, or every YIELD_MS
+ *
+ * Bun's sockets cost an object and a copy per chunk and a turn of Bun's loop per poll, which was an
+ * eighth of a worker's time (docs/performance.md). Here a chunk is a part of a slab that was read
+ * into, and a turn is one loop. Bun's own epoll descriptor stands in our set, so that its timers,
+ * signals and the line to the parent are served at once. Promises settle only in Bun's turns:
+ * nothing in a handler may wait for one.
+ *
+ * Linux only, as the product is.
+ */
+import { readdirSync, readlinkSync } from "node:fs";
+import { type Pointer, ptr } from "bun:ffi";
+import {
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  permanent,
+  sys,
+} from "./syscalls.ts";
+
+/** Sockets looked at per turn. */
+const MAX_EVENTS = 1024;
+/** Bun's loop gets a turn at least this often while there is work, and while there is none. */
+const YIELD_MS = 2;
+const IDLE_YIELD_MS = 20;
+
+const SLAB_BYTES = 256 * 1024;
+/** A read begins in a new slab when less than this is left of the old one. */
+const MIN_READ_BYTES = 32 * 1024;
+
+/** A descriptor in the set. Methods are called with the events that happened. */
+export interface Polled {
+  readonly fd: number;
+  onEvents(events: number): void;
+}
+
+export class Poller {
+  /** True while handlers run: what they write leaves at the end of this turn, unasked. */
+  isInTurn = false;
+  /** Called after all sockets of a turn were read. */
+  onTurn: () => void = () => {};
+  readonly #epoll: number;
+  readonly #bunEpoll: number;
+  readonly #byFd: (Polled | null)[] = [];
+  readonly #event = permanent(3);
+  readonly #events = permanent(3 * MAX_EVENTS);
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slabAt = Number(ptr(this.#slab));
+  #slabUsed = 0;
+  readonly #run = (): void => this.run();
+
+  constructor() {
+    this.#bunEpoll = findBunEpoll();
+    this.#epoll = sys.epoll_create1(EPOLL_CLOEXEC);
+    if (this.#epoll < 0) throw new Error("the kernel has no epoll descriptor for us");
+    if (this.#bunEpoll >= 0) this.#control(EPOLL_CTL_ADD, this.#bunEpoll, EPOLLIN);
+  }
+
+  /** Begins to run; goes on as long as the program. */
+  start(): void {
+    setImmediate(this.#run);
+  }
+
+  add(polled: Polled, events: number): void {
+    this.#byFd[polled.fd] = polled;
+    this.#control(EPOLL_CTL_ADD, polled.fd, events);
+  }
+
+  change(polled: Polled, events: number): void {
+    this.#control(EPOLL_CTL_MOD, polled.fd, events);
+  }
+
+  /** Before the descriptor is closed. */
+  remove(polled: Polled): void {
+    this.#control(EPOLL_CTL_DEL, polled.fd, 0);
+    this.#byFd[polled.fd] = null;
+  }
+
+  #control(operation: number, fd: number, events: number): void {
+    this.#event.view[0] = events;
+    this.#event.view[1] = fd;
+    sys.epoll_ctl(this.#epoll, operation, fd, this.#event.at);
+  }
+
+  run(): void {
+    const begin = performance.now();
+    let wait = 0;
+    let now = begin;
+    for (;;) {
+      const count = sys.epoll_wait(this.#epoll, this.#events.at, MAX_EVENTS, wait);
+      const isBunReady = count > 0 && this.#take(count);
+      now = performance.now();
+      if (isBunReady || now - begin >= (wait === 0 ? YIELD_MS : IDLE_YIELD_MS)) break;
+      wait = count > 0 ? 0 : Math.max(1, Math.ceil(IDLE_YIELD_MS - (now - begin)));
+    }
+    setImmediate(this.#run);
+  }
+
+  /** Serves the sockets of one turn. True when Bun's loop has something to do. */
+  #take(count: number): boolean {
+    const { view } = this.#events;
+    let isBunReady = false;
+    this.isInTurn = true;
+    for (let i = 0; i < count; i++) {
+      const fd = view[3 * i + 1];
+      if (fd === this.#bunEpoll) isBunReady = true;
+      else this.#byFd[fd]?.onEvents(view[3 * i]);
+    }
+    this.onTurn();
+    this.isInTurn = false;
+    return isBunReady;
+  }
+
+  /** What the socket has for us, at most one slab; empty at its end, null when there is nothing. */
+  receive(fd: number): Buffer | null {
+    if (SLAB_BYTES - this.#slabUsed < MIN_READ_BYTES) this.#renewSlab();
+    const from = this.#slabUsed;
+    const got = sys.recv(fd, (this.#slabAt + from) as Pointer, SLAB_BYTES - from, 0);
+    if (got < 0) return null;
+    this.#slabUsed = from + got;
+    return this.#slab.subarray(from, from + got);
+  }
+
+  /** Whoever still has parts of the old slab keeps it alive. */
+  #renewSlab(): void {
+    this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    this.#slabAt = Number(ptr(this.#slab));
+    this.#slabUsed = 0;
+  }
+}
+
+export const READABLE = EPOLLIN;
+export const WRITABLE = EPOLLOUT;
+export const BROKEN_EVENTS = EPOLLERR | EPOLLHUP;
+
+/** The descriptor of the loop that Bun itself waits on; -1 when it cannot be told. */
+function findBunEpoll(): number {
+  const found = readdirSync("/proc/self/fd").filter((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`) === "anon_inode:[eventpoll]";
+    } catch {
+      return false;
+    }
+  });
+  return found.length === 0 ? -1 : Math.min(...found.map(Number));
+}
