@@ -92,6 +92,30 @@ export class RecordReader {
     return value;
   }
 
+  /** A nested object, to be read field by field. */
+  record(name: string): RecordReader | undefined {
+    if (!this.has(name)) return undefined;
+    return new RecordReader(this.#fields.get(name), `field "${name}" of ${this.where}`);
+  }
+
+  /** One of some texts; undefined when absent or empty. */
+  choice<const Choice extends string>(
+    name: string,
+    choices: readonly Choice[],
+  ): Choice | undefined {
+    const text = this.text(name) ?? "";
+    if (text === "") return undefined;
+    const found = choices.find((each) => each === text);
+    if (found === undefined) throw this.#wrong(name, `one of ${choices.join(", ")}`, text);
+    return found;
+  }
+
+  /** The elements of a body that is a list; `where` names the list in errors. */
+  static elements(value: unknown, where: string): readonly unknown[] {
+    if (Array.isArray(value)) return value;
+    throw new InvalidRecord(`${where} must be a list, not ${describe(value)}`);
+  }
+
   #wrong(name: string, wanted: string, value: unknown): InvalidRecord {
     return new InvalidRecord(
       `field "${name}" of ${this.where} must be ${wanted}, not ${describe(value)}`,

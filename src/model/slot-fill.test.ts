@@ -80,8 +80,8 @@ test("a malformed list is refused with a sentence that names element and field",
       'field "migrate_from" of element 0 of the slots must be host:port, not "a b:1"',
     ],
     [
-      [{ id: 1, forward_method: 2 }],
-      'field "forward_method" of element 0 of the slots must be an integer from 0 to 1, not 2',
+      [{ id: 1, forward_method: 3 }],
+      'field "forward_method" of element 0 of the slots must be an integer from 0 to 2, not 3',
     ],
     [
       [{ id: 1, replica_groups: [null] }],

@@ -5,8 +5,7 @@
 import { parseAddress } from "../lib/address.ts";
 import { describe, InvalidRecord, RecordReader } from "./json.ts";
 import { ForwardMethod, SLOT_COUNT, type SlotFill } from "./slot.ts";
-
-const MAX_GROUP_ID = 9999;
+import { MAX_GROUP_ID } from "./slot-mapping.ts";
 
 /** More servers than this in the replica groups of one slot is a mistake, not a product. */
 const MAX_REPLICAS = 1024;
@@ -29,8 +28,10 @@ export function parseSlotFill(json: unknown, where: string): SlotFill {
     backend_addr_group_id: reader.integer("backend_addr_group_id", 0, MAX_GROUP_ID),
     migrate_from: address(reader, "migrate_from"),
     migrate_from_group_id: reader.integer("migrate_from_group_id", 0, MAX_GROUP_ID),
-    forward_method: reader.integer("forward_method", ForwardMethod.SYNC, ForwardMethod.SEMI_ASYNC),
+    forward_method: reader.integer("forward_method", ForwardMethod.SYNC, ForwardMethod.MIGRATE),
     replica_groups: replicaGroups(reader),
+    migrate_epoch: reader.integer("migrate_epoch", 0, Number.MAX_SAFE_INTEGER),
+    revision: reader.integer("revision", 0, Number.MAX_SAFE_INTEGER),
   });
 }
 
@@ -46,6 +47,8 @@ export function normalizeSlotFill(slot: SlotFill): SlotFill {
     ...(slot.migrate_from_group_id ? { migrate_from_group_id: slot.migrate_from_group_id } : {}),
     ...(slot.forward_method ? { forward_method: slot.forward_method } : {}),
     ...(groups.length > 0 ? { replica_groups: groups } : {}),
+    ...(slot.migrate_epoch ? { migrate_epoch: slot.migrate_epoch } : {}),
+    ...(slot.revision ? { revision: slot.revision } : {}),
   };
 }
 

@@ -3,8 +3,12 @@
 
 export const SLOT_COUNT = 1024;
 
-/** How a slot that has `migrate_from` asks the old server before it forwards a request. */
-export const ForwardMethod = { SYNC: 0, SEMI_ASYNC: 1 } as const;
+/**
+ * How a slot that has `migrate_from` gets its keys over before it forwards a request. SYNC and
+ * SEMI_ASYNC use the commands of codis-server. MIGRATE is ours and works with any server; original
+ * proxies refuse it.
+ */
+export const ForwardMethod = { SYNC: 0, SEMI_ASYNC: 1, MIGRATE: 2 } as const;
 
 /** The Slot object of the control protocol, as pushed and as listed. An absent field is zero. */
 export interface SlotFill {
@@ -16,6 +20,10 @@ export interface SlotFill {
   readonly migrate_from_group_id?: number;
   readonly forward_method?: number;
   readonly replica_groups?: readonly (readonly string[])[];
+  /** Ours: the epoch of the migration under way; what is known of moved keys ends with it. */
+  readonly migrate_epoch?: number;
+  /** Ours: rises with every push; a record that comes late does not undo a newer one. */
+  readonly revision?: number;
 }
 
 const CRC32_POLYNOMIAL = 0xedb88320; // IEEE 802.3, reflected

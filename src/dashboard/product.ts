@@ -1,0 +1,117 @@
+/**
+ * The parts of a dashboard as they see each other. `topom.ts` builds them; commands on each noun
+ * (slots, groups, proxies, sentinels, jobs) take a `Product` and nothing else, so that tests can
+ * give them one of their own making.
+ *
+ * The rule of all commands: check against `records`, compute the new records with pure functions,
+ * `save` them, then tell the proxies. What is saved before it is told survives a crash in between;
+ * telling again is harmless.
+ */
+import type { Group } from "../model/group.ts";
+import type { MigrationJob } from "../model/migration-job.ts";
+import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
+import type { SlotFill } from "../model/slot.ts";
+import type { SlotMapping } from "../model/slot-mapping.ts";
+import type { ProxyPoll, RedisStats } from "../model/topom-stats.ts";
+import type { RedisClient } from "../redis/client.ts";
+import type { DashboardConfig } from "./settings.ts";
+
+export interface Product {
+  readonly config: DashboardConfig;
+  readonly records: Records;
+  readonly fleet: Fleet;
+  readonly servers: Servers;
+  /**
+   * Runs changes of the topology one at a time, in order. Nothing that may take seconds (moving
+   * keys, waiting for a replica) belongs inside; reads and polls never come here. Rejects with
+   * `ApiError` "not-ready" while this dashboard does not lead.
+   */
+  exclusive<T>(what: string, task: () => Promise<T>): Promise<T>;
+}
+
+/** What the operator set and a restart must not forget. */
+export interface ProductOptions {
+  /** Counts the leaders this product has had; the upper part of every revision they push. */
+  readonly term: number;
+  readonly migration_interval: number; // microseconds
+  readonly migration_disabled: boolean;
+}
+
+/** One change of the store. A batch is written in order, each element whole or not at all. */
+export type Change =
+  | { readonly slots: readonly SlotMapping[] }
+  | { readonly group: Group }
+  | { readonly removedGroup: number }
+  | { readonly proxy: ProxyModel }
+  | { readonly removedProxy: string }
+  | { readonly sentinel: SentinelModel }
+  | { readonly job: MigrationJob }
+  | { readonly removedJob: number }
+  | { readonly options: ProductOptions };
+
+/** The stored records, cached. Elements are replaced, never changed in place. */
+export interface Records {
+  /** 1024, by id. */
+  readonly slots: readonly SlotMapping[];
+  readonly groups: ReadonlyMap<number, Group>;
+  readonly proxies: ReadonlyMap<string, ProxyModel>; // by token
+  readonly sentinel: SentinelModel;
+  readonly jobs: ReadonlyMap<number, MigrationJob>;
+  readonly options: ProductOptions;
+  /**
+   * Writes with the fence of our lead, then updates the cache. Throws `LeadershipLost` when another
+   * dashboard leads; after any error the cache is read anew before the next command.
+   */
+  save(...changes: Change[]): Promise<void>;
+}
+
+export interface PushOptions {
+  /** Proxies that have not answered by then count as failed. */
+  readonly deadlineMs?: number;
+}
+
+/** All proxies of the product. */
+export interface Fleet {
+  /**
+   * Sends every proxy what `views.ts` derives for these slots from the records as they are now.
+   * Resolves when all have acknowledged: all their workers route by it, and requests under the old
+   * view have ended. A proxy that cannot be reached is fenced (`fence.ts`) and stops counting; if
+   * it cannot be fenced, or has only not finished in time, this throws `ProxiesFailed` and the
+   * others may have changed.
+   */
+  resync(slots: Iterable<number>, options?: PushOptions): Promise<void>;
+  /** The same for the pinned and held keys of all jobs. */
+  resyncPins(options?: PushOptions): Promise<void>;
+  /** Tells all proxies which sentinels to watch. */
+  resyncSentinels(): Promise<void>;
+  /** Proxies of the original, which know only its forward methods and no pins. */
+  readonly hasLegacyProxies: boolean;
+  /** The last polls, by token. */
+  readonly polls: ReadonlyMap<string, ProxyPoll>;
+  /** What a proxy without data center would get. */
+  views(): readonly SlotFill[];
+}
+
+/** Some proxies did not acknowledge; the message names them. */
+export class ProxiesFailed extends Error {
+  override readonly name = "ProxiesFailed";
+
+  constructor(
+    message: string,
+    readonly tokens: readonly string[],
+  ) {
+    super(message);
+  }
+}
+
+/** Connections to servers, with the product's login. */
+export interface Servers {
+  /** Opens (or reuses) a connection for `task`. Throws `ConnectionError` or `ReplyError`. */
+  use<T>(
+    address: string,
+    task: (client: RedisClient) => Promise<T>,
+    options?: { readonly timeoutMs?: number },
+  ): Promise<T>;
+  /** The last polls, by address. */
+  readonly polls: ReadonlyMap<string, RedisStats>;
+}

@@ -1,0 +1,64 @@
+// What the parts of the migration engine share. The engine knows two servers and a set of slots; it
+// knows no proxy, no store and no job. `dashboard/jobs.ts` decides when each part may run.
+
+import type { PinnedKey } from "../model/migration-job.ts";
+
+/** How to log in at a server. */
+export interface Login {
+  /** Empty: the default user. */
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Where keys go from and to. The databases are all that the source has keys in. */
+export interface Passage {
+  readonly source: string;
+  readonly target: string;
+  readonly login: Login;
+  readonly slots: ReadonlySet<number>;
+  readonly jobId: number;
+}
+
+/** How hard the mover may push; every field may change while it runs. */
+export interface Pace {
+  /** How long one MIGRATE may take: what batches are sized by. */
+  readonly goalMs: number;
+  /** Share of the time in which a MIGRATE may run, above 0 and up to 1. */
+  readonly duty: number;
+  readonly scanCount: number;
+  /** Extra pause after each batch, in microseconds (slot_action.interval). */
+  readonly intervalUs: number;
+  readonly isPaused: boolean;
+  /** MIGRATE COPY, wait for the target's replica or its disk, then UNLINK. */
+  readonly isDurable: boolean;
+}
+
+/** What whoever runs a part gives it, and hears from it. Never awaited for long. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  pace(): Pace;
+  onProgress(delta: {
+    readonly keys: number;
+    readonly bytes: number;
+    readonly scanned: number;
+  }): void;
+  /** A slot that does not get on, with the reason; "" takes it back. Others go on. */
+  onSlotError(slot: number, reason: string): void;
+  /** True for keys that nobody may move now. */
+  isPinned(db: number, key: Uint8Array): boolean;
+  /** A key that is too large for MIGRATE; it is left alone until it is pinned. */
+  onBigKey(slot: number, pin: PinnedKey): void;
+}
+
+/** The whole job cannot go on (roles, versions, memory, credentials); `reason` is for operators. */
+export class MigrationStopped extends Error {
+  override readonly name = "MigrationStopped";
+}
+
+/** One pass over the source. */
+export interface PassResult {
+  /** Slots of which the source has no key left, by a pass without a gap. */
+  readonly clean: ReadonlySet<number>;
+  readonly moved: number;
+  readonly scanned: number;
+}
