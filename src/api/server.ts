@@ -9,6 +9,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
+import { formatAddress } from "../lib/address.ts";
+import { listenProblem, resolveListenAddress } from "../lib/listen-address.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import { decodeJson, encodeJson } from "../model/json.ts";
@@ -83,6 +85,16 @@ export class ApiServer {
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
     });
+  }
+
+  /** Binds the address of a setting; answers with it as bound, with the real port. */
+  async listenAt(address: string): Promise<string> {
+    const { host, port } = await resolveListenAddress("tcp", address);
+    try {
+      return formatAddress({ host, port: await this.listen(host, port) });
+    } catch (error) {
+      throw listenProblem(address, error);
+    }
   }
 
   serve<Table extends RouteTable>(options: ApiOptions<Table>): void {

@@ -1,20 +1,20 @@
 // Who this proxy is: its token, its model (what the dashboard stores) and the addresses it
 // publishes (contract 0.4 and 2.3). Worked out once at start, after both sockets are bound.
 
-import { lookup } from "node:dns/promises";
-import { readdirSync, readFileSync } from "node:fs";
-import { arch, hostname, machine, networkInterfaces, release, type, version } from "node:os";
-import { formatAddress, parseAddress } from "../lib/address.ts";
-import { OperatorError } from "../lib/operator-error.ts";
+import { hostname } from "node:os";
+import {
+  hardwareAddresses,
+  type Published,
+  publishedAddress,
+  socketText,
+  systemText,
+} from "../lib/machine.ts";
 import type { ProxyModel } from "../model/proxy.ts";
 import { timeText } from "../model/time.ts";
 import { tokenOf } from "../model/xauth.ts";
 import type { ProxyConfig } from "./settings.ts";
 
-/** A name server that is slow must not hold up the start. */
-const LOOKUP_TIMEOUT_MS = 30;
-
-const NETWORK_FOLDER = "/sys/class/net";
+const PUBLISHED: Published = { program: "proxy", options: "--host-proxy and --host-admin" };
 
 export interface BoundAddresses {
   /** As bound, with the real port; a path for a unix socket. */
@@ -40,116 +40,14 @@ export async function proxyModel(
   return {
     token: tokenOf(macs, config.productName, proxyText, adminText),
     start_time: timeText(Date.now(), performance.now() / 1000),
-    admin_addr: await publishedAddress("tcp", bound.admin, given.hostAdmin),
+    admin_addr: await publishedAddress("tcp", bound.admin, given.hostAdmin, PUBLISHED),
     proto_type: protoType,
-    proxy_addr: await publishedAddress(protoType, bound.proxy, given.hostProxy),
+    proxy_addr: await publishedAddress(protoType, bound.proxy, given.hostProxy, PUBLISHED),
     product_name: config.productName,
     pid: process.pid,
     pwd: process.cwd(),
-    sys: `${type()} ${hostname()} ${release()} ${version()} ${machine() || arch()} GNU/Linux`,
+    sys: systemText(),
     hostname: hostname(),
     datacenter: config.proxyDatacenter,
   };
-}
-
-/** The text under which the original knows a socket: a wildcard of family "tcp" is `[::]`. */
-function socketText(protoType: string, address: string): string {
-  if (protoType !== "tcp") return address;
-  const parsed = parseAddress(address);
-  return parsed !== null && isUnspecified(parsed.host) ? `[::]:${parsed.port}` : address;
-}
-
-/**
- * The address that others should use. What is given must name a host and a port; without it a
- * socket bound to all interfaces is published under the host's name, or else under its first
- * address that others can reach.
- */
-export async function publishedAddress(
-  protoType: string,
-  bound: string,
-  given: string | null,
-): Promise<string> {
-  if (protoType === "unix") return given ?? bound;
-  const address = given ?? bound;
-  const parsed = parseAddress(address);
-  const ip =
-    parsed === null || parsed.host === "" ? null : await resolve(parsed.host, given !== null);
-  const isUsable = parsed !== null && parsed.port !== 0 && ip !== null;
-  if (isUsable && !isUnspecified(ip)) return address;
-  if (given !== null) {
-    const found = ip === null ? "nothing" : `'${ip}:${parsed?.port ?? 0}'`;
-    throw new OperatorError(
-      `cannot publish this proxy: resolve address '${given}' to ${found}; ` +
-        "give --host-proxy and --host-admin as host:port that other machines can reach",
-    );
-  }
-  const host = await reachableHost();
-  if (host !== null) return formatAddress({ host, port: parsed?.port ?? 0 });
-  throw new OperatorError(
-    `cannot publish this proxy: it listens at ${bound} and this machine has no address that ` +
-      "others can reach; give --host-proxy and --host-admin",
-  );
-}
-
-/** A name that was given may take its time; one of ours is a literal. */
-async function resolve(host: string, mayWait: boolean): Promise<string | null> {
-  try {
-    return await withDeadline(lookup(host), mayWait ? 5_000 : 1_000).then((found) => found.address);
-  } catch {
-    return null;
-  }
-}
-
-async function reachableHost(): Promise<string | null> {
-  const name = hostname();
-  try {
-    const found = await withDeadline(lookup(name, { all: true }), LOOKUP_TIMEOUT_MS);
-    if (found.some(({ address }) => isGlobalUnicast(address))) return name;
-  } catch {
-    // The name is known to this machine only.
-  }
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address } of addresses ?? []) if (isGlobalUnicast(address)) return address;
-  }
-  return null;
-}
-
-function withDeadline<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("too late")), timeoutMs);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-export function isUnspecified(ip: string): boolean {
-  return ip === "0.0.0.0" || /^[0:]*:[0:]*$/.test(ip) || ip === "";
-}
-
-/** Neither loopback, link-local, multicast nor unspecified. */
-export function isGlobalUnicast(ip: string): boolean {
-  if (isUnspecified(ip)) return false;
-  if (ip.includes(":")) return !/^(::1$|fe[89ab]|ff)/i.test(ip);
-  const first = Number(ip.split(".")[0]);
-  return first !== 127 && first < 224 && !ip.startsWith("169.254.");
-}
-
-/**
- * The hardware addresses of all interfaces that have one, as the original finds them, so that a
- * proxy of ours in the place of an original one has the same token.
- */
-function hardwareAddresses(): string[] {
-  const macs: string[] = [];
-  try {
-    for (const name of readdirSync(NETWORK_FOLDER)) {
-      const mac = readFileSync(`${NETWORK_FOLDER}/${name}/address`, "latin1").trim();
-      // Tunnels have an IP address there, of 4 or 16 bytes.
-      const bytes = mac.split(":").length;
-      if (/[1-9a-f]/.test(mac) && bytes !== 4 && bytes !== 16) macs.push(mac);
-    }
-    return macs;
-  } catch {
-    const found = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-    return [...new Set(found.map(({ mac }) => mac))].filter((mac) => /[1-9a-f]/.test(mac));
-  }
 }

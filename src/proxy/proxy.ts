@@ -5,15 +5,16 @@
 //   waiting ──start──▶ online ──SIGTERM, shutdown──▶ closed          There is no way back.
 //      └────────────────SIGTERM, shutdown──────────────▲
 
-import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { ApiError } from "../api/errors.ts";
 import { PROXY_ROUTES } from "../api/routes.ts";
 import { ApiServer } from "../api/server.ts";
-import { formatAddress, parseAddress } from "../lib/address.ts";
+import { parseAddress } from "../lib/address.ts";
 import { type LogLevel, log } from "../lib/log.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { ownCommand } from "../lib/own-command.ts";
+import { removePidFile, writePidFile } from "../lib/pid-file.ts";
 import { COMPILE, VERSION } from "../lib/version.ts";
 import { startReporters } from "../metrics/push.ts";
 import { decodeJson, encodeJson } from "../model/json.ts";
@@ -27,12 +28,7 @@ import { checkDescriptorLimit } from "./descriptor-limit.ts";
 import type { ProxyFlags } from "./flags.ts";
 import { proxyModel } from "./identity.ts";
 import { type ParentAnswers, type ParentQuestion, WORKER_ARGUMENT } from "./ipc.ts";
-import {
-  type ListenSockets,
-  listenProblem,
-  openListenSockets,
-  resolveListenAddress,
-} from "./listen-fd.ts";
+import { type ListenSockets, openListenSockets } from "./listen-fd.ts";
 import { register } from "./registration.ts";
 import { ProxyReport } from "./report.ts";
 import { ResourceMeter } from "./rusage.ts";
@@ -128,7 +124,7 @@ class Proxy implements ProxyControl {
     const sockets = await openListenSockets(config.protoType, config.proxyAddr, flags.workers);
     const admin = new ApiServer();
     try {
-      const adminAddress = await listenForAdmin(admin, config.adminAddr);
+      const adminAddress = await admin.listenAt(config.adminAddr);
       const bound = { proxy: sockets.address, admin: adminAddress };
       const model = await proxyModel(config, bound, flags);
       return new Proxy({ flags, config, sockets, admin, adminAddress, model });
@@ -338,16 +334,6 @@ class Proxy implements ProxyControl {
   }
 }
 
-/** Binds the admin port; answers with the address as bound, with the real port. */
-async function listenForAdmin(server: ApiServer, address: string): Promise<string> {
-  const { host, port } = await resolveListenAddress("tcp", address);
-  try {
-    return formatAddress({ host, port: await server.listen(host, port) });
-  } catch (error) {
-    throw listenProblem(address, error);
-  }
-}
-
 /**
  * A slot whose data is on two servers needs a step before each request that this version does not
  * have yet. Sent straight to the new server, requests would miss keys that exist.
@@ -366,23 +352,5 @@ function readSlotsFile(file: string): SlotFill[] {
     return parseSlotFills(decodeJson(readFileSync(file, "utf8")));
   } catch (error) {
     throw new OperatorError(`cannot load the slots of ${file}: ${messageOf(error)}`);
-  }
-}
-
-function writePidFile(file: string | null): void {
-  if (file === null) return;
-  try {
-    writeFileSync(file, `${process.pid}\n`);
-  } catch (error) {
-    log.warn(`the pid file ${file} cannot be written`, error);
-  }
-}
-
-function removePidFile(file: string | null): void {
-  if (file === null) return;
-  try {
-    unlinkSync(file);
-  } catch (error) {
-    log.warn(`the pid file ${file} cannot be removed`, error);
   }
 }
