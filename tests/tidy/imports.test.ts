@@ -94,6 +94,7 @@ const ARRIVING = [
   "src/api/dashboard-routes.ts",
   "src/coordinator/coordinator.ts",
   "src/dashboard/product.ts",
+  "src/dashboard/rebalance.ts",
   "src/migration/types.ts",
   "src/model/key-pin.ts",
   "src/redis/client.ts",
