@@ -330,6 +330,15 @@ export const DASHBOARD_ROUTES = {
       "orders that have not begun.",
     answers: OK,
   }),
+  createReplicaJob: route<Ok>()({
+    method: "PUT",
+    path: "/api/topom/slots/action/create-replica/:xauth/:src/:dst/:num",
+    doc:
+      "Ours. Moves the highest `num` slots of a group (0: all of them) to a group without slots " +
+      "by replication: its master replicates the source, is promoted, and both then lose what " +
+      "is not theirs.",
+    answers: OK,
+  }),
   planRebalance: route<RebalancePlan>()({
     method: "PUT",
     path: "/api/topom/slots/plan/:xauth",

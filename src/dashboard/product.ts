@@ -12,7 +12,7 @@ import type { MigrationJob } from "../model/migration-job.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
 import type { SlotFill } from "../model/slot.ts";
 import type { SlotMapping } from "../model/slot-mapping.ts";
-import type { ProxyPoll, RedisStats } from "../model/topom-stats.ts";
+import type { JobStat, ProxyPoll, RedisStats } from "../model/topom-stats.ts";
 import type { RedisClient } from "../redis/client.ts";
 import type { DashboardConfig } from "./settings.ts";
 
@@ -21,6 +21,7 @@ export interface Product {
   readonly records: Records;
   readonly fleet: Fleet;
   readonly servers: Servers;
+  readonly jobs: Jobs;
   /**
    * Runs changes of the topology one at a time, in order. Nothing that may take seconds (moving
    * keys, waiting for a replica) belongs inside; reads and polls never come here. Rejects with
@@ -35,6 +36,8 @@ export interface ProductOptions {
   readonly term: number;
   readonly migration_interval: number; // microseconds
   readonly migration_disabled: boolean;
+  /** The highest number that a migration job ever had; no two jobs may share one. */
+  readonly last_job: number;
 }
 
 /** One change of the store. A batch is written in order, each element whole or not at all. */
@@ -114,4 +117,21 @@ export interface Servers {
   ): Promise<T>;
   /** The last polls, by address. */
   readonly polls: ReadonlyMap<string, RedisStats>;
+}
+
+/** The migration jobs (`jobs.ts`), as the other parts see them. */
+export interface Jobs {
+  /**
+   * Resolves when no part of the engine touches the servers of this group any more. None starts
+   * again while `promoting.state` of the group is set: store that first. Call it outside of
+   * `exclusive`, because a step of a job may be waiting there.
+   */
+  quiesce(groupId: number): Promise<void>;
+  /** Looks for new orders at once; called after each change of slots, groups or options. */
+  wake(): void;
+  /** Parts of the engine that run now. */
+  readonly executor: number;
+  /** The words of the original about the last step of any job. */
+  readonly status: string;
+  stats(): readonly JobStat[];
 }

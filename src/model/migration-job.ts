@@ -21,6 +21,7 @@ export const JOB_STATES = [
   "reversing", // cancelled half way: hold, purge the source of what the target has, swap, migrate
   "switching", // method replica: held; the target catches up
   "promoted", // method replica: the target is a master; only forward from here
+  "trimming", // method replica: the slots have arrived; both ends lose what is not theirs
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
@@ -45,6 +46,8 @@ export interface MigrationJob {
   readonly pins: readonly PinnedKey[];
   /** The operator wants the slots back. */
   readonly cancelled?: boolean;
+  /** Source and target were swapped by a cancel: the slots are on their way back. */
+  readonly reversed?: boolean;
   /** Unix seconds. */
   readonly started: number;
 }
@@ -76,6 +79,7 @@ export function parseMigrationJob(json: unknown, where: string): MigrationJob {
       };
     }),
     ...(reader.boolean("cancelled") ? { cancelled: true } : {}),
+    ...(reader.boolean("reversed") ? { reversed: true } : {}),
     started: reader.integer("started", 0, Number.MAX_SAFE_INTEGER) ?? 0,
   };
 }
