@@ -96,6 +96,7 @@ const ARRIVING = [
   "src/dashboard/job-records.ts",
   "src/dashboard/product.ts",
   "src/dashboard/rebalance.ts",
+  "src/dashboard/slot-weights.ts",
   "src/migration/types.ts",
   "src/model/key-pin.ts",
   "src/redis/client.ts",
