@@ -2,6 +2,7 @@
 // that a proxy calls when it registers. The server, the client, the handlers and docs/admin-api.md
 // all take their types and words from here.
 
+import { parsePinTable, type PinTable } from "../model/key-pin.ts";
 import { parseSentinelModel, parseTopomModel } from "../model/proxy.ts";
 import type { ProxyModel, SentinelModel, TopomModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
@@ -134,7 +135,22 @@ export const PROXY_ROUTES = {
       "Replaces slots. A list with anything wrong in it is refused with 400 as a whole. The " +
       "answer comes when every worker routes by the new slots and the requests that were on " +
       "their way under the old ones are answered; a worker that has not got there in 50 seconds " +
-      "gives 504, and the change goes on.",
+      "gives 504, and the change goes on. A slot whose `revision` is lower than that of its " +
+      "present record stays as it is.",
+    answers: OK,
+  }),
+  pins: route<Ok>()({
+    method: "PUT",
+    path: "/api/proxy/pins/:xauth",
+    body: (json: unknown): PinTable => parsePinTable(json),
+    takes: "an object with `revision` and `pins`, a list of slot, db, key (base64) and state",
+    doc:
+      "Replaces the list of the keys that are too large to move in one step. A key that is " +
+      "`pinned` is served where its slot comes from; while it is `held`, writes wait and reads " +
+      "follow the key; one in no list moves like any other. A table with a lower revision than " +
+      "the present one changes nothing. The answer comes when every worker goes by the list and " +
+      "no request is in flight in the slots of keys whose state changed. Ours; the original has " +
+      "no such route.",
     answers: OK,
   }),
   sentinels: route<Ok>()({

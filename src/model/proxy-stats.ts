@@ -65,6 +65,18 @@ export interface RuntimeStat {
   readonly mem_offheap: number;
 }
 
+export interface MigrationStat {
+  /**
+   * Keys that requests asked for, that are too large to move with one command, and that are not
+   * pinned: the dashboard pins them. The last ones that were met, `key` in base64.
+   */
+  readonly big_keys: readonly {
+    readonly slot: number;
+    readonly db: number;
+    readonly key: string;
+  }[];
+}
+
 export interface ProxyStats {
   readonly online: boolean;
   readonly closed: boolean;
@@ -99,6 +111,14 @@ export interface ProxyStats {
   };
   readonly backend: { readonly primary_only: boolean };
   readonly runtime?: RuntimeStat;
+  /** Ours: some server refuses the proxy, because a dashboard has fenced it there. */
+  readonly fenced: boolean;
+  /** Ours: the highest revision of a slot record that the proxy was given; 0 for none. */
+  readonly slot_revision: number;
+  /** Ours: the revision of its table of pinned keys. */
+  readonly pins_revision: number;
+  /** Ours: what a dashboard must know of the slots that move. */
+  readonly migration: MigrationStat;
   /** Ours: limits that were reached and the like, sorted by name. */
   readonly counters: Readonly<Record<string, number>>;
   readonly workers: readonly WorkerStat[];

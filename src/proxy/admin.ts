@@ -7,6 +7,7 @@ import type { ProxyOverview, PROXY_ROUTES } from "../api/routes.ts";
 import { type LogLevel, parseLogLevel } from "../lib/log.ts";
 import { COMPILE, VERSION } from "../lib/version.ts";
 import { PROMETHEUS_TYPE } from "../metrics/prometheus.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
 import { StatsFlag } from "../model/proxy-stats.ts";
 import type { SlotFill } from "../model/slot.ts";
@@ -22,6 +23,7 @@ export interface ProxyControl {
   /** Asks the workers for their newest figures. */
   refresh(): Promise<void>;
   fillSlots(slots: readonly SlotFill[]): Promise<void>;
+  setPins(pins: PinTable): Promise<void>;
   goOnline(): Promise<void>;
   resetStats(): Promise<void>;
   collectGarbage(): Promise<void>;
@@ -60,7 +62,8 @@ export function proxyHandlers(proxy: ProxyControl): Handlers<typeof PROXY_ROUTES
     forceGc: () => done(proxy.collectGarbage()),
     shutdown: () => done(proxy.shutdown()),
     logLevel: ({ params }) => done(proxy.setLogLevel(requireLogLevel(params.value))),
-    fillSlots: ({ body }) => done(fill(proxy, body)),
+    fillSlots: ({ body }) => done(inTime(proxy.fillSlots(body))),
+    pins: ({ body }) => done(inTime(proxy.setPins(body))),
     sentinels: ({ body }) => done(proxy.setSentinels(body)),
     rewatch: () => OK,
     metrics: async () => {
@@ -88,9 +91,9 @@ async function overview(proxy: ProxyControl): Promise<ProxyOverview> {
   };
 }
 
-async function fill(proxy: ProxyControl, slots: readonly SlotFill[]): Promise<void> {
+async function inTime(change: Promise<void>): Promise<void> {
   try {
-    await proxy.fillSlots(slots);
+    await change;
   } catch (error) {
     if (error instanceof FillTooLate) throw new ApiError("too-late", error.message);
     throw error;

@@ -85,6 +85,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
   inflight = 0;
   /** The server said LOADING or MASTERDOWN: not for replica reads until INFO says otherwise. */
   isStale = false;
+  /** The server says that a dashboard has shut this proxy out; tried again like any failure. */
+  isFenced = false;
   #head: Request | null = null;
   #tail: Request | null = null;
   readonly #out: SendBuffer;

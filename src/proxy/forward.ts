@@ -20,6 +20,10 @@ export function forward(
     hold(slot, request, pieces, router);
     return;
   }
+  if (slot.source !== null) {
+    answer(request, E.slotMoving);
+    return;
+  }
   const server = chooseServer(slot, request);
   if (server === null) {
     answer(request, E.slotOffline);

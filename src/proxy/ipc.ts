@@ -12,6 +12,7 @@
 //     answer (same id) ──────────────────────────────────▶
 //     shutdown ──────────────────────────────────────────▶  finishes its requests and exits
 
+import type { KeyPin, PinTable } from "../model/key-pin.ts";
 import type { SlotFill } from "../model/slot.ts";
 import type { LogLevel } from "../lib/log.ts";
 import type { ClientFilter, ClientRow, LocalQuestion, ProxyFigures } from "./local-types.ts";
@@ -103,7 +104,14 @@ export interface WorkerStats {
   readonly backends: readonly BackendStats[];
   readonly rssBytes: number;
   readonly cpuSeconds: number;
+  /** Servers that refuse this proxy, because a dashboard has fenced it. */
+  readonly fencedBy: readonly string[];
+  /** The last keys that were too large to move on demand and are not pinned. */
+  readonly bigKeys: readonly KeyPlace[];
 }
+
+/** A key of a slot that moves; `key` is base64. */
+export type KeyPlace = Omit<KeyPin, "state">;
 
 /** What a worker may ask its parent, and the shape of each answer; null when it cannot be given. */
 export type ParentQuestion = LocalQuestion;
@@ -132,7 +140,12 @@ export interface WorkerResults {
 
 export type WorkerOrder =
   | { readonly kind: "configure"; readonly setup: WorkerSetup }
-  | { readonly kind: "fill"; readonly slots: readonly SlotFill[] }
+  | {
+      readonly kind: "fill";
+      readonly slots: readonly SlotFill[];
+      /** All of them; null when they have not changed. */
+      readonly pins: PinTable | null;
+    }
   | { readonly kind: "start" }
   | { readonly kind: "accept" }
   | { readonly kind: "stats" }

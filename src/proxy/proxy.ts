@@ -18,6 +18,7 @@ import { removePidFile, writePidFile } from "../lib/pid-file.ts";
 import { COMPILE, VERSION } from "../lib/version.ts";
 import { startReporters } from "../metrics/push.ts";
 import { decodeJson, encodeJson } from "../model/json.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
 import { StatsFlag } from "../model/proxy-stats.ts";
 import type { SlotFill } from "../model/slot.ts";
@@ -222,9 +223,13 @@ class Proxy implements ProxyControl {
   }
 
   async fillSlots(slots: readonly SlotFill[]): Promise<void> {
-    refuseMigration(slots);
     await this.#workers.fill(slots);
     log.info(`${slots.length} slots filled, revision ${this.#workers.table.revision}`);
+  }
+
+  async setPins(pins: PinTable): Promise<void> {
+    await this.#workers.setPins(pins);
+    log.info(`${pins.pins.length} keys are pinned or held, revision ${pins.revision}`);
   }
 
   async goOnline(): Promise<void> {
@@ -256,7 +261,9 @@ class Proxy implements ProxyControl {
   notReadyBecause(): string {
     if (this.#isClosed) return "the proxy is closing";
     if (!this.#workers.isOnline) return "the proxy waits to be put online";
-    return this.#workers.areAllServing ? "" : "not every worker serves by the newest slots";
+    if (!this.#workers.areAllServing) return "not every worker serves by the newest slots";
+    const [fencedBy] = this.report.fencedBy();
+    return fencedBy === undefined ? "" : `the proxy is fenced by ${fencedBy}`;
   }
 
   async #answer(question: ParentQuestion): Promise<ParentAnswers[keyof ParentAnswers]> {
@@ -332,19 +339,6 @@ class Proxy implements ProxyControl {
     await this.#workers.shutdown(config.shutdownTimeoutMs);
     this.#end.resolve();
   }
-}
-
-/**
- * A slot whose data is on two servers needs a step before each request that this version does not
- * have yet. Sent straight to the new server, requests would miss keys that exist.
- */
-function refuseMigration(slots: readonly SlotFill[]): void {
-  const slot = slots.find((each) => (each.migrate_from ?? "") !== "");
-  if (slot === undefined) return;
-  throw new OperatorError(
-    `slot ${slot.id} has migrate_from, but this version cannot serve a slot whose data moves; ` +
-      "nothing was changed, finish or cancel the migration first",
-  );
 }
 
 function readSlotsFile(file: string): SlotFill[] {

@@ -16,7 +16,7 @@ import {
   type WorkerStat,
 } from "../model/proxy-stats.ts";
 import { timeText } from "../model/time.ts";
-import type { BackendStats } from "./ipc.ts";
+import type { BackendStats, KeyPlace } from "./ipc.ts";
 import type { ProxyFigures } from "./local-types.ts";
 import type { ResourceMeter } from "./rusage.ts";
 import { type CommandTotals, percentile, type Totals } from "./worker-totals.ts";
@@ -74,10 +74,27 @@ export class ProxyReport {
       },
       backend: { primary_only: this.from.primaryOnly },
       ...((flags & StatsFlag.RUNTIME) !== 0 ? { runtime: this.#runtime() } : {}),
+      fenced: this.fencedBy().length > 0,
+      slot_revision: workers.table.newestRecord,
+      pins_revision: workers.table.pins.revision,
+      migration: { big_keys: this.#bigKeys() },
       counters: Object.fromEntries([...totals.counters].sort()),
       workers: this.#workerList(),
       ...(withCommands ? { backends: this.#backendList() } : {}),
     };
+  }
+
+  /** The servers that refuse this proxy, as of the last report of each worker. */
+  fencedBy(): string[] {
+    const { reports } = this.from.workers;
+    return [...new Set(reports.flatMap((report) => report?.fencedBy ?? []))].sort();
+  }
+
+  /** Each once, although several workers may have met it. */
+  #bigKeys(): KeyPlace[] {
+    const { reports } = this.from.workers;
+    const keys = reports.flatMap((report) => report?.bigKeys ?? []);
+    return [...new Map(keys.map((each) => [`${each.db} ${each.key}`, each])).values()];
   }
 
   #runtime(): RuntimeStat {

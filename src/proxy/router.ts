@@ -7,12 +7,14 @@
  * Called by sessions for every request and by `worker.ts` for slot changes.
  */
 import { assert } from "../lib/assert.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
 import type { BackendContext } from "./backend.ts";
 import { BackendPool, type Server } from "./backend-pool.ts";
 import { forward, resume } from "./forward.ts";
+import { arePinsEqual, pinsBySlot } from "./pins.ts";
 import type { Request } from "./request.ts";
-import { Slot } from "./slot.ts";
+import { NO_PINS, type Pins, Slot, type SlotChange } from "./slot.ts";
 
 export interface RouterSettings {
   readonly primaryOnly: boolean;
@@ -71,50 +73,90 @@ export class Router {
   }
 
   /**
-   * Applies slot records in order and calls `done` when all are in force. Each slot is held, waits
-   * for its requests in flight, changes, and is released unless the record says `locked`.
+   * Applies slot records, the last one for each slot, and a new table of pins unless that is null;
+   * calls `done` when all are in force. A slot is held, waits for its requests in flight, changes,
+   * and is released unless the record says `locked`. What comes for a slot that still waits takes
+   * the place of what it waits for: the newest record is the only one that matters.
    */
-  fill(fills: readonly SlotFill[], done: () => void): void {
+  fill(fills: readonly SlotFill[], pins: PinTable | null, done: () => void): void {
     let left = 1;
     const step = (): void => {
       left--;
       if (left === 0) done();
     };
+    const changed = pins === null ? new Map<number, Pins>() : this.#pinsThatChange(pins);
     for (const fill of fills) {
-      const slot = this.slots[fill.id];
-      assert(slot !== undefined, "slot records are checked before they reach the router");
-      slot.isHeld = true;
-      slot.isPlain = false;
-      slot.changes++;
       left++;
-      this.context.traffic.awaitQuiet(fill.id, () => {
-        this.#apply(slot, fill);
-        step();
-      });
+      this.#change(fill.id, fill, changed.get(fill.id) ?? null, step);
+      changed.delete(fill.id);
+    }
+    for (const [id, each] of changed) {
+      left++;
+      this.#change(id, null, each, step);
     }
     step();
   }
 
-  #apply(slot: Slot, fill: SlotFill): void {
+  /** Slots whose pins differ from those that they have or will have. */
+  #pinsThatChange(table: PinTable): Map<number, Pins> {
+    const wanted = pinsBySlot(table);
+    const changed = new Map<number, Pins>();
+    for (const slot of this.slots) {
+      const next = wanted.get(slot.id) ?? NO_PINS;
+      if (!arePinsEqual(slot.change?.pins ?? slot.pins, next)) changed.set(slot.id, next);
+    }
+    return changed;
+  }
+
+  #change(id: number, fill: SlotFill | null, pins: Pins | null, step: () => void): void {
+    const slot = this.slots[id];
+    assert(slot !== undefined, "slot records are checked before they reach the router");
+    const change = (slot.change ??= { fill: null, pins: null, done: [] });
+    if (fill !== null) change.fill = fill;
+    if (pins !== null) change.pins = pins;
+    change.done.push(step);
+    if (!needsQuiet(slot, change)) {
+      this.#apply(slot);
+      return;
+    }
+    slot.isHeld = true;
+    slot.isPlain = false;
+    this.context.traffic.awaitQuiet(id, () => {
+      // Null when a later change was applied without waiting.
+      if (slot.change !== null) this.#apply(slot);
+    });
+  }
+
+  #apply(slot: Slot): void {
+    const change = slot.change!;
     assert(
-      this.context.traffic.inflight[slot.id] === 0,
-      "a slot changes only when none of its requests is in flight",
+      this.context.traffic.inflight[slot.id] === 0 || !needsQuiet(slot, change),
+      "a slot changes its place only when none of its requests is in flight",
     );
-    const oldMaster = slot.master;
+    slot.change = null;
+    if (change.pins !== null) slot.pins = change.pins;
+    if (change.fill !== null) this.#place(slot, change.fill);
+    slot.isHeld = slot.fill.locked === true;
+    const isAlone = slot.replicas.length === 0 && slot.source === null;
+    slot.isPlain = !slot.isHeld && slot.master !== null && isAlone;
+    if (!slot.isHeld) resume(slot, this);
+    for (const step of change.done) step();
+  }
+
+  #place(slot: Slot, fill: SlotFill): void {
+    const oldMasters = [slot.master, slot.source];
     const oldReplicas = slot.replicas.flat();
-    const address = fill.backend_addr ?? "";
-    slot.master = address === "" ? null : this.masters.retain(address);
+    const retain = (address: string | undefined): Server | null => {
+      return address === undefined || address === "" ? null : this.masters.retain(address);
+    };
+    slot.master = retain(fill.backend_addr);
+    slot.source = slot.master === null ? null : retain(fill.migrate_from);
     const groups = this.settings.primaryOnly ? [] : (fill.replica_groups ?? []);
     slot.replicas = groups.map((group) => group.map((replica) => this.replicas.retain(replica)));
     // After retaining: a server that stays keeps its connections.
-    if (oldMaster !== null) this.masters.release(oldMaster);
+    for (const server of oldMasters) if (server !== null) this.masters.release(server);
     for (const server of oldReplicas) this.replicas.release(server);
     slot.fill = fill;
-    slot.changes--;
-    // Another change is waiting: it finds the slot as quiet as this one did.
-    slot.isHeld = fill.locked === true || slot.changes > 0;
-    slot.isPlain = !slot.isHeld && slot.master !== null && slot.replicas.length === 0;
-    if (!slot.isHeld) resume(slot, this);
   }
 
   onTick(nowMs: number): void {
@@ -131,4 +173,22 @@ export class Router {
     }
     return total;
   }
+}
+
+/**
+ * A slot that is served on where it is served now needs no pause, and must not be given one: it may
+ * be the release of a slot that was to be held, and whose server hangs.
+ */
+function needsQuiet(slot: Slot, { fill, pins }: SlotChange): boolean {
+  if (pins !== null) return true;
+  return fill !== null && (fill.locked === true || !isSamePlace(slot.fill, fill));
+}
+
+function isSamePlace(one: SlotFill, other: SlotFill): boolean {
+  return (
+    (one.backend_addr ?? "") === (other.backend_addr ?? "") &&
+    (one.migrate_from ?? "") === (other.migrate_from ?? "") &&
+    (one.forward_method ?? 0) === (other.forward_method ?? 0) &&
+    (one.migrate_epoch ?? 0) === (other.migrate_epoch ?? 0)
+  );
 }

@@ -26,7 +26,39 @@ test("a fill replaces the slots it names, and who is behind is told only what ch
     { id: 1, backend_addr: "a:1" },
     { id: 2, backend_addr: "c:1" },
   ]);
-  expect(table.fill([])).toBe(second);
+  expect(table.fill([{ id: 1, backend_addr: "a:1" }])).toBe(second + 1);
+});
+
+test("a record that is older than the one of its slot changes nothing", () => {
+  const table = new SlotTable();
+  const newest = table.fill([
+    { id: 1, backend_addr: "b:1", revision: 7 },
+    { id: 2, backend_addr: "b:1", revision: 7 },
+  ]);
+  expect(table.fill([{ id: 1, backend_addr: "a:1", revision: 6 }])).toBe(newest);
+  expect([table.revision, table.newestRecord]).toEqual([newest, 7]);
+  expect(table.list()[1].backend_addr).toBe("b:1");
+  // The same once more, one that is newer, and one of a dashboard that knows no revisions.
+  const next = table.fill([
+    { id: 1, backend_addr: "c:1", revision: 7 },
+    { id: 2, backend_addr: "c:1", revision: 6 },
+    { id: 3, backend_addr: "c:1", revision: 1 },
+  ]);
+  expect(table.changedSince(newest).map((slot) => slot.id)).toEqual([1, 3]);
+  table.fill([{ id: 1, backend_addr: "d:1" }]);
+  expect(table.changedSince(next)).toEqual([{ id: 1, backend_addr: "d:1" }]);
+});
+
+test("pins are a table of their own with the same rule", () => {
+  const table = new SlotTable();
+  const pins = [{ slot: 1, db: 0, key: "a2V5", state: "pinned" }] as const;
+  expect(table.pinsSince(0)).toBeNull();
+  expect(table.setPins({ revision: 5, pins })).toBe(1);
+  expect(table.setPins({ revision: 4, pins: [] })).toBe(1);
+  expect(table.pinsSince(0)).toEqual({ revision: 5, pins });
+  expect(table.setPins({ revision: 6, pins: [] })).toBe(2);
+  expect(table.pinsSince(1)).toEqual({ revision: 6, pins: [] });
+  expect(table.pinsSince(2)).toBeNull();
 });
 
 test("slots are counted by state and servers know their group", () => {

@@ -1,7 +1,12 @@
 // The slot table of the proxy as the parent keeps it: what every worker should route by. Every
 // change gets a revision, and each worker is brought from the revision it has to the newest one
 // (`worker-seat.ts`). The admin API lists this table.
+//
+// Two kinds of revision meet here. That of the table counts changes since the start. A dashboard
+// numbers what it pushes as well, and those numbers rise even over its restarts: a record that
+// arrives after a newer one of its slot changes nothing.
 
+import type { PinTable } from "../model/key-pin.ts";
 import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
 import { normalizeSlotFill } from "../model/slot-fill.ts";
 
@@ -11,16 +16,50 @@ export class SlotTable {
   readonly #slots: SlotFill[] = Array.from({ length: SLOT_COUNT }, (_, id) => ({ id }));
   /** The revision in which each slot changed last. */
   readonly #changed = new Float64Array(SLOT_COUNT);
+  #pins: PinTable = { revision: 0, pins: [] };
+  #pinsChanged = 0;
 
-  /** Replaces the slots named; the last one wins when a list names a slot twice. */
+  /**
+   * Replaces the slots named; the last one wins when a list names a slot twice. A record with a
+   * lower revision than the one that is here is dropped; one without (from an original dashboard,
+   * from a file) always counts. Returns the revision in which all of them, or newer ones, are in
+   * the table.
+   */
   fill(slots: readonly SlotFill[]): number {
-    if (slots.length === 0) return this.revision;
-    this.revision++;
-    for (const slot of slots) {
+    const news = slots.filter((slot) => !this.#isOutdated(slot));
+    if (news.length > 0) this.revision++;
+    for (const slot of news) {
       this.#slots[slot.id] = normalizeSlotFill(slot);
       this.#changed[slot.id] = this.revision;
     }
-    return this.revision;
+    return slots.reduce((newest, slot) => Math.max(newest, this.#changed[slot.id]), 0);
+  }
+
+  #isOutdated({ id, revision = 0 }: SlotFill): boolean {
+    return revision > 0 && revision < (this.#slots[id].revision ?? 0);
+  }
+
+  /** Replaces all pins, unless a newer table is here. Returns the revision in which it is. */
+  setPins(table: PinTable): number {
+    if (table.revision >= this.#pins.revision) {
+      this.#pins = table;
+      this.#pinsChanged = ++this.revision;
+    }
+    return this.#pinsChanged;
+  }
+
+  /** The pins, if they have changed since then. */
+  pinsSince(revision: number): PinTable | null {
+    return this.#pinsChanged > revision ? this.#pins : null;
+  }
+
+  get pins(): PinTable {
+    return this.#pins;
+  }
+
+  /** The highest revision that a dashboard gave to one of the slots. */
+  get newestRecord(): number {
+    return this.#slots.reduce((newest, { revision = 0 }) => Math.max(newest, revision), 0);
   }
 
   /** What somebody who knows the table up to `revision` has to be told. */

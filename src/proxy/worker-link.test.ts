@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { log } from "../lib/log.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { ToParent, ToWorker, WorkerSetup, WorkerStats } from "./ipc.ts";
 import type { ClientFilter, ClientRow } from "./local-types.ts";
 import { defaultProxyConfig } from "./settings.ts";
@@ -44,7 +45,7 @@ class Ends implements WorkerChannel, WorkerControl {
   configure(setup: WorkerSetup): void {
     this.called.push(`configure ${setup.index}`);
   }
-  fillSlots(slots: readonly { id: number }[], done: () => void): void {
+  fillSlots(slots: readonly { id: number }[], _pins: PinTable | null, done: () => void): void {
     this.called.push(`fill ${slots.map((slot) => slot.id).join(" ")}`);
     this.filled.push(done);
   }
@@ -87,7 +88,7 @@ test("orders are carried out in their order and confirmed with their results", (
   const ends = new Ends();
   linkToParent(ends, ends);
   ends.deliver({ kind: "order", id: 1, order: { kind: "configure", setup: SETUP } });
-  ends.deliver({ kind: "order", id: 2, order: { kind: "fill", slots: [{ id: 7 }] } });
+  ends.deliver({ kind: "order", id: 2, order: { kind: "fill", slots: [{ id: 7 }], pins: null } });
   ends.deliver({ kind: "order", id: 3, order: { kind: "start" } });
   ends.deliver({ kind: "order", id: 4, order: { kind: "clients", filter: ALL } });
   ends.deliver({ kind: "order", id: 5, order: { kind: "kill", filter: ALL } });

@@ -4,6 +4,7 @@
 
 import { messageOf } from "../lib/operator-error.ts";
 import { log } from "../lib/log.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { SlotFill } from "../model/slot.ts";
 import type {
   ParentQuestion,
@@ -22,11 +23,11 @@ export interface WorkerControl {
   /** Once, first. Does not listen yet. */
   configure(setup: WorkerSetup): void;
   /**
-   * Replaces the slots named, all of each. Calls `done` when requests that were on their way under
-   * the old table are answered and every new request follows the new one. Not called again before
-   * `done`. Slots not named stay as they are.
+   * Replaces the slots named, all of each, and all pins unless they are null. Calls `done` when
+   * requests that were on their way under the old table are answered and every new request follows
+   * the new one, or a still newer one. Slots not named stay as they are.
    */
-  fillSlots(slots: readonly SlotFill[], done: () => void): void;
+  fillSlots(slots: readonly SlotFill[], pins: PinTable | null, done: () => void): void;
   /** Goes online: clients are served instead of refused. May come twice. */
   start(): void;
   /** Begins to accept on LISTEN_FD; comes after the first fill when there is one. */
@@ -106,7 +107,8 @@ class Link implements ParentLink {
   #obey(id: number, order: WorkerOrder): void {
     try {
       if (order.kind === "fill") {
-        this.control.fillSlots(order.slots, () => this.#send({ kind: "done", id, result: null }));
+        const done = (): void => this.#send({ kind: "done", id, result: null });
+        this.control.fillSlots(order.slots, order.pins, done);
         return;
       }
       this.#send({ kind: "done", id, result: this.#carryOut(order) });

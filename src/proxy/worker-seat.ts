@@ -54,12 +54,13 @@ export class WorkerSeat {
   /** How many processes have sat here. */
   incarnations = 0;
   startedMs = 0;
-  /** The newest revision of the slot table that this process works by; 0 for none. */
-  appliedRevision = 0;
   #process: Bun.Subprocess | null = null;
   #nextId = 1;
   #isConfigured = false;
-  #syncing: Promise<void> | null = null;
+  /** The revision of the slot table up to which the process was told; 0 for nothing. */
+  #sentRevision = 0;
+  /** Fills that are not confirmed: the changes above `from`, up to `to`. */
+  readonly #filling = new Set<{ readonly from: number; readonly to: number }>();
   readonly #open = new Map<number, OpenOrder>();
 
   constructor(
@@ -134,37 +135,48 @@ export class WorkerSeat {
     return this.#isConfigured;
   }
 
-  /**
-   * Brings the process up to the newest revision, and again when that has moved on meanwhile. Only
-   * one fill is under way at a time, and it carries all that changed since the last one, so a new
-   * process gets the whole table by the same path. A fill has no deadline: requests in flight may
-   * take as long as `backend_recv_timeout` allows; those who wait for it have one.
-   */
-  syncSlots(): Promise<void> {
-    const isCurrent = this.appliedRevision >= this.table.revision;
-    if (!this.#isConfigured || isCurrent) return Promise.resolve();
-    this.#syncing ??= this.#sync();
-    return this.#syncing;
+  /** The newest revision of the slot table that this process works by; 0 for none. */
+  get appliedRevision(): number {
+    let applied = this.#sentRevision;
+    for (const { from } of this.#filling) applied = Math.min(applied, from);
+    return applied;
   }
 
-  async #sync(): Promise<void> {
+  /**
+   * Does the process work by what changed in this revision? Earlier changes may still wait: those
+   * of a slot whose server hangs do not keep others waiting.
+   */
+  hasApplied(revision: number): boolean {
+    if (!this.#isConfigured || this.#sentRevision < revision) return false;
+    for (const { from, to } of this.#filling) if (from < revision && revision <= to) return false;
+    return true;
+  }
+
+  /**
+   * Tells the process everything that has changed since it was told last; a new process gets the
+   * whole table by the same path. It does not wait for earlier fills, because what is new may be
+   * the end of what they wait for. A fill has no deadline: requests in flight may take as long as
+   * `backend_recv_timeout` allows; those who wait for it have one. Resolves when it is applied.
+   */
+  async syncSlots(): Promise<void> {
+    const [from, to] = [this.#sentRevision, this.table.revision];
+    if (!this.#isConfigured || from >= to) return;
     const child = this.#process;
+    const fill = { from, to };
+    const slots = this.table.changedSince(from);
+    const pins = this.table.pinsSince(from);
+    this.#sentRevision = to;
+    this.#filling.add(fill);
     try {
-      while (this.#process === child && this.appliedRevision < this.table.revision) {
-        const revision = this.table.revision;
-        const slots = this.table.changedSince(this.appliedRevision);
-        await this.order({ kind: "fill", slots }, NO_DEADLINE_MS);
-        if (this.#process !== child) return;
-        this.appliedRevision = revision;
-        this.events.onApplied();
-      }
+      await this.order({ kind: "fill", slots, pins }, NO_DEADLINE_MS);
+      if (this.#process !== child) return;
+      this.#filling.delete(fill);
+      this.events.onApplied();
     } catch (error) {
       if (this.#process !== child) return;
       // Half a table is worse than none: what replaces this process starts from the whole one.
       log.error(`worker ${this.index} did not take the slots and is replaced`, error);
       this.kill();
-    } finally {
-      if (this.#process === child) this.#syncing = null;
     }
   }
 
@@ -216,9 +228,9 @@ export class WorkerSeat {
     const wasEnding = this.state === "ending";
     this.#process = null;
     this.state = "dead";
-    this.appliedRevision = 0;
     this.#isConfigured = false;
-    this.#syncing = null;
+    this.#sentRevision = 0;
+    this.#filling.clear();
     const gone = new OrderFailed(`worker ${this.index} is gone (${how})`);
     for (const order of [...this.#open.values()]) order.reject(gone);
     this.events.onExit(this, wasEnding ? "" : how);

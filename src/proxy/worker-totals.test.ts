@@ -17,6 +17,8 @@ function report(calls: number, extra: Partial<WorkerStats> = {}): WorkerStats {
     backends: [],
     rssBytes: 0,
     cpuSeconds: 0,
+    fencedBy: [],
+    bigKeys: [],
     ...extra,
   };
 }

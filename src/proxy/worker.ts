@@ -7,6 +7,7 @@
  * about requests.
  */
 import { log } from "../lib/log.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { SlotFill } from "../model/slot.ts";
 import { ReplyWriter } from "../resp/write.ts";
 import type { BackendContext } from "./backend.ts";
@@ -136,8 +137,8 @@ class Worker implements WorkerControl, WorkerServices {
     return listener;
   }
 
-  fillSlots(slots: readonly SlotFill[], done: () => void): void {
-    this.#running.router.fill(slots, done);
+  fillSlots(slots: readonly SlotFill[], pins: PinTable | null, done: () => void): void {
+    this.#running.router.fill(slots, pins, done);
   }
 
   start(): void {
@@ -250,7 +251,16 @@ class Worker implements WorkerControl, WorkerServices {
       backends: this.#backendStats(),
       rssBytes: process.memoryUsage.rss(),
       cpuSeconds: (usage.user + usage.system) / 1e6,
+      fencedBy: this.#fencedBy(),
+      bigKeys: [],
     };
+  }
+
+  #fencedBy(): string[] {
+    if (this.#parts === null) return [];
+    const { masters, replicas } = this.#parts.router;
+    const backends = [...masters.backends(), ...replicas.backends()];
+    return [...new Set(backends.filter((each) => each.isFenced).map((each) => each.address))];
   }
 
   #backendStats(): BackendStats[] {

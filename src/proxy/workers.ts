@@ -10,6 +10,7 @@
 import type { LogLevel } from "../lib/log.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { SlotFill } from "../model/slot.ts";
 import type {
   ParentQuestion,
@@ -260,10 +261,17 @@ export class Workers {
    * replacement has the whole table. Rejects with `FillTooLate` when that takes too long.
    */
   async fill(slots: readonly SlotFill[], timeoutMs = FILL_TIMEOUT_MS): Promise<void> {
-    const revision = this.table.fill(slots);
+    await this.#spread(this.table.fill(slots), timeoutMs);
+  }
+
+  /** The same for the pinned and held keys. */
+  async setPins(pins: PinTable, timeoutMs = FILL_TIMEOUT_MS): Promise<void> {
+    await this.#spread(this.table.setPins(pins), timeoutMs);
+  }
+
+  async #spread(revision: number, timeoutMs: number): Promise<void> {
     for (const seat of this.seats) void seat.syncSlots();
-    const isApplied = (seat: WorkerSeat): boolean =>
-      seat.isConfigured && seat.appliedRevision >= revision;
+    const isApplied = (seat: WorkerSeat): boolean => seat.hasApplied(revision);
     if (await this.#until(() => this.seats.every(isApplied), timeoutMs)) return;
     const late = this.seats.filter((seat) => !isApplied(seat)).map((seat) => seat.index);
     throw new FillTooLate(

@@ -29,7 +29,8 @@ test("stats have the fields of the original, in its order, and ours behind them"
   await using proxy = await startProxy({ ncpu: 2, online: false });
   const plain = await (await send(proxy, "GET", "/api/proxy/stats/:xauth")).json();
   const original = ["online", "closed", "sentinels", "ops", "sessions", "rusage", "backend"];
-  expect(Object.keys(plain as object)).toEqual([...original, "counters", "workers"]);
+  const ours = ["fenced", "slot_revision", "pins_revision", "migration", "counters", "workers"];
+  expect(Object.keys(plain as object)).toEqual([...original, ...ours]);
   expect(plain).toMatchObject({
     online: false,
     closed: false,
@@ -116,8 +117,6 @@ test("a malformed fill is refused as a whole and changes nothing", async () => {
     [good, { id: 0, backend_addr: 1 }],
     [good, { id: 0, forward_method: 7 }],
     [good, { id: 0, replica_groups: ["a:1"] }],
-    // A slot whose data is moving cannot be served yet.
-    [good, { id: 0, backend_addr: "a:1", migrate_from: "b:1" }],
   ];
   for (const body of [...bodies.map((value) => JSON.stringify(value)), "", "[{", "nonsense"]) {
     const response = await send(proxy, "PUT", "/api/proxy/fillslots/:xauth", body);

@@ -98,7 +98,6 @@ const ARRIVING = [
   "src/dashboard/rebalance.ts",
   "src/dashboard/slot-weights.ts",
   "src/migration/types.ts",
-  "src/model/key-pin.ts",
   "src/redis/client.ts",
   "src/redis/info.ts",
 ];
