@@ -6,6 +6,7 @@ import { dlopen, FFIType } from "bun:ffi";
 const { i32, u32, u64, cstring, ptr } = FFIType;
 
 const CALLS = {
+  flock: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
   sched_setscheduler: { args: [i32, i32, ptr], returns: i32 },
@@ -13,6 +14,10 @@ const CALLS = {
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   memfd_create: { args: [cstring, u32], returns: i32 },
 } as const;
+
+/** For `flock`: for us alone; fail instead of waiting. Closing the file gives the lock back. */
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 
 /** For `fcntl`: a copy of a descriptor, at or above the third argument, not inherited. */
 export const F_DUPFD_CLOEXEC = 1030;

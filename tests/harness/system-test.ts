@@ -10,7 +10,7 @@ import { test as bunTest, type TestOptions } from "bun:test";
 
 type Body = () => void | Promise<unknown>;
 type Options = number | TestOptions;
-type SystemTest = (name: string, body: Body, options?: Options) => void;
+export type SystemTest = (name: string, body: Body, options?: Options) => void;
 
 /** Servers live in sbin on Debian, which is not in everybody's PATH. */
 const SEARCH_PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`;

@@ -94,6 +94,7 @@ const ARRIVING = [
   "src/api/dashboard-routes.ts",
   "src/coordinator/coordinator.ts",
   "src/dashboard/job-records.ts",
+  "src/coordinator/open.ts",
   "src/dashboard/product.ts",
   "src/dashboard/rebalance.ts",
   "src/dashboard/slot-weights.ts",

@@ -1,0 +1,40 @@
+// From the words of a configuration file to a coordinator (contract 5.1). Opening connects to
+// nothing: the first call does, and says what is wrong.
+
+import { OperatorError } from "../lib/operator-error.ts";
+import type { Coordinator } from "./coordinator.ts";
+import { FilesystemCoordinator } from "./filesystem.ts";
+
+/** The names that a configuration may use, each with the kind that it means. */
+const KINDS: Readonly<Record<string, Coordinator["kind"]>> = {
+  filesystem: "filesystem",
+  fs: "filesystem",
+  etcd: "etcd",
+  zookeeper: "zookeeper",
+  zk: "zookeeper",
+};
+
+export interface CoordinatorOptions {
+  /** One of the names above. */
+  readonly name: string;
+  /** A directory, or "host:port" texts with commas between them. */
+  readonly address: string;
+  /** "user:password", or "" for none. */
+  readonly auth?: string;
+  /** ZooKeeper's session: how long it outlives a client that is gone. */
+  readonly sessionMs?: number;
+}
+
+/** Throws `OperatorError` when the name is none or the address is missing. */
+export function openCoordinator(options: CoordinatorOptions): Coordinator {
+  const { name, address } = options;
+  const kind = KINDS[name];
+  if (kind === undefined) {
+    throw new OperatorError(
+      `invalid coordinator name = ${name}; use one of ${Object.keys(KINDS).join(", ")}`,
+    );
+  }
+  if (address === "") throw new OperatorError(`the address of the coordinator ${name} is empty`);
+  if (kind === "filesystem") return new FilesystemCoordinator(address);
+  throw new OperatorError(`the coordinator ${kind} is not built yet`);
+}
