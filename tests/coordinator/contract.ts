@@ -24,7 +24,10 @@ const TTL_MS = 2_000;
 
 export function coordinatorContract(test: SystemTest, contract: Contract): void {
   storeContract(test, contract);
+  manyContract(test, contract);
   leadContract(test, contract);
+  lossContract(test, contract);
+  originalContract(test, contract);
   deathContract(test, contract);
 }
 
@@ -93,7 +96,9 @@ function storeContract(test: SystemTest, { start }: Contract): void {
     expect(await coordinator.list("/codis3")).toEqual(["ab"]);
     expect(await coordinator.read("/codis3/a/group/group-0001")).toBeNull();
   });
+}
 
+function manyContract(test: SystemTest, { start }: Contract): void {
   test("1024 slots are written by a leader and read in one go", async () => {
     await using service = await start();
     await using owned = openService(service);
@@ -164,7 +169,7 @@ function leadContract(test: SystemTest, { start }: Contract): void {
     expect(await coordinator.read("/codis3/lab/sentinel")).toBeNull();
   });
 
-  test("of two that compete one leads, and the other one after it, with a higher fence", async () => {
+  test("of two that compete one leads, then the other one with a higher fence", async () => {
     await using service = await start();
     await using first = openService(service);
     await using second = openService(service);
@@ -201,6 +206,10 @@ function leadContract(test: SystemTest, { start }: Contract): void {
     const won = await third.coordinator.lead(path, "third", { ttlMs: TTL_MS });
     await won.release();
   });
+}
+
+function lossContract(test: SystemTest, { start }: Contract): void {
+  const path = "/codis3/lab/topom";
 
   test("a leader whose node was taken away does not write any more", async () => {
     await using service = await start();
@@ -226,6 +235,10 @@ function leadContract(test: SystemTest, { start }: Contract): void {
     expect(await lead.lost).not.toBe("");
     expect(lead.isHeld).toBe(false);
   });
+}
+
+function originalContract(test: SystemTest, { start }: Contract): void {
+  const path = "/codis3/lab/topom";
 
   test("a node that a dead original dashboard left does not block", async () => {
     await using service = await start();
