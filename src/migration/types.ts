@@ -1,6 +1,10 @@
 // What the parts of the migration engine share. The engine knows two servers and a set of slots; it
 // knows no proxy, no store and no job. `dashboard/jobs.ts` decides when each part may run.
-
+//
+// Every part rejects with the reason of `Watch.signal` when that is aborted, and with
+// Every part rejects with the reason of `Watch.signal` when that is aborted, and with
+// `MigrationStopped` when an operator has to act first. Either way nothing that it began is under
+// way any more: no MIGRATE, no deletion. Everything may be run again from its beginning.
 import type { PinnedKey } from "../model/migration-job.ts";
 
 /** How to log in at a server. */
@@ -10,6 +14,12 @@ export interface Login {
   readonly password: string;
 }
 
+/** From which size on a key is too large for MIGRATE, and goes over in pieces instead. */
+export interface BigKeyLimits {
+  readonly bytes: number;
+  readonly elements: number;
+}
+
 /** Where keys go from and to. The databases are all that the source has keys in. */
 export interface Passage {
   readonly source: string;
@@ -17,6 +27,7 @@ export interface Passage {
   readonly login: Login;
   readonly slots: ReadonlySet<number>;
   readonly jobId: number;
+  readonly bigKeys: BigKeyLimits;
 }
 
 /** How hard the mover may push; every field may change while it runs. */
@@ -46,8 +57,19 @@ export interface Watch {
   onSlotError(slot: number, reason: string): void;
   /** True for keys that nobody may move now. */
   isPinned(db: number, key: Uint8Array): boolean;
-  /** A key that is too large for MIGRATE; it is left alone until it is pinned. */
-  onBigKey(slot: number, pin: PinnedKey): void;
+  /**
+   * A key that is too large for MIGRATE; it is left alone until it is pinned. May be told again for
+   * the same key.
+   */
+  onBigKey(slot: number, pin: PinnedKey, size: KeySize): void;
+}
+
+export interface KeySize {
+  /** As TYPE says it: "hash". */
+  readonly type: string;
+  /** By MEMORY USAGE, or guessed from the length where a server cannot tell. */
+  readonly bytes: number;
+  readonly elements: number;
 }
 
 /** The whole job cannot go on (roles, versions, memory, credentials); `reason` is for operators. */
