@@ -11,6 +11,16 @@ const CALL_TIMEOUT_MS = 60_000;
 /** The other program refused the call or could not be reached. */
 export class RemoteError extends Error {
   override readonly name = "RemoteError";
+
+  constructor(
+    message: string,
+    /** Of the answer; 0 when there was none. */
+    readonly status = 0,
+    /** What the other program, or the system, gave as the reason. */
+    readonly reason = "",
+  ) {
+    super(message);
+  }
 }
 
 export interface CallOptions<R extends AnyRoute> {
@@ -43,17 +53,18 @@ export async function callRoute<R extends AnyRoute>(
     status = response.status;
     text = await response.text();
   } catch (error) {
-    throw new RemoteError(`${address} cannot be reached: ${messageOf(error)}`);
+    const reason = messageOf(error);
+    throw new RemoteError(`${address} cannot be reached: ${reason}`, 0, reason);
   }
   if (status !== 200) {
-    throw new RemoteError(
-      `${address} refused ${shownPath}: ${causeOf(text) || `status ${status}`}`,
-    );
+    const reason = causeOf(text) || `status ${status}`;
+    throw new RemoteError(`${address} refused ${shownPath}: ${reason}`, status, reason);
   }
   try {
     return JSON.parse(text) as ReplyOf<R>;
   } catch {
-    throw new RemoteError(`${address} answered ${shownPath} with something that is not JSON`);
+    const reason = "something that is not JSON";
+    throw new RemoteError(`${address} answered ${shownPath} with ${reason}`, status, reason);
   }
 }
 

@@ -77,6 +77,37 @@ describe("usage errors", () => {
   });
 });
 
+describe("positionals", () => {
+  const program: Program = {
+    ...PROGRAM,
+    positionals: [
+      { name: "GROUP", integerFrom: 1, doc: "Which." },
+      { name: "WAY", choices: ["up", "down"], isOptional: true, doc: "Where to." },
+    ],
+  };
+
+  test("are found by their place, between options", () => {
+    const given = parseArguments(program, ["7", "--ncpu", "2", "up"]);
+    expect(given.integer("GROUP")).toBe(7);
+    expect(given.text("WAY")).toBe("up");
+    expect(parseArguments(program, ["7"]).text("WAY")).toBeNull();
+  });
+
+  test("are checked like options", () => {
+    expect(() => parseArguments(program, [])).toThrow("GROUP is missing");
+    expect(() => parseArguments(program, ["x"])).toThrow("GROUP isn't a valid integer");
+    expect(() => parseArguments(program, ["1", "left"])).toThrow(
+      "WAY must be one of up, down and not 'left'",
+    );
+    expect(() => parseArguments(program, ["1", "up", "x"])).toThrow("'x' is not expected here");
+    expect(parseArguments(program, ["--help"]).has("help")).toBe(true);
+  });
+
+  test("have a chapter of the usage text", () => {
+    expect(usageText(program)).toContain("Arguments:\n  GROUP              Which.\n");
+  });
+});
+
 test("the usage text is printed from the rows", () => {
   expect(usageText(PROGRAM)).toBe(
     [

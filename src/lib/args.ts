@@ -14,6 +14,19 @@ export interface Option {
   readonly argument?: string;
   /** The argument is a whole number from this one on. */
   readonly integerFrom?: number;
+  /** The argument is one of these. */
+  readonly choices?: readonly string[];
+  readonly doc: string;
+}
+
+/** A word that stands for itself, by its place. */
+export interface Positional {
+  /** What stands for it in the usage text, such as ADDR; also its name in `Arguments`. */
+  readonly name: string;
+  /** May be left out; only after those that may not. */
+  readonly isOptional?: true;
+  readonly integerFrom?: number;
+  readonly choices?: readonly string[];
   readonly doc: string;
 }
 
@@ -23,11 +36,15 @@ export interface Program {
   /** The lines under "Usage:", without the name. */
   readonly synopsis: readonly string[];
   readonly options: readonly Option[];
+  readonly positionals?: readonly Positional[];
 }
 
 const HELP: Option = { name: "help", short: "h", doc: "Print this text and exit." };
 
-/** The options that were given. Asking for one that the program does not have is a fault. */
+/**
+ * The options and positionals that were given, by their names: "log-level", "ADDR". Asking for one
+ * that the program does not have is a fault.
+ */
 export class Arguments {
   constructor(private readonly given: ReadonlyMap<string, string>) {}
 
@@ -38,6 +55,18 @@ export class Arguments {
   /** The argument of an option, or null when it was not given. */
   text(name: string): string | null {
     return this.given.get(name) ?? null;
+  }
+
+  /** The same of one that must be there: a positional that is not optional. */
+  must(name: string): string {
+    const text = this.given.get(name);
+    if (text === undefined) throw new Error(`nothing was given for ${name}`);
+    return text;
+  }
+
+  /** The names of all that were given. */
+  get names(): readonly string[] {
+    return [...this.given.keys()];
   }
 
   integer(name: string): number | null {
@@ -52,6 +81,7 @@ export class Arguments {
  */
 export function parseArguments(program: Program, argv: readonly string[]): Arguments {
   const options = [...program.options, HELP];
+  const positionals = program.positionals ?? [];
   const fail = (message: string): never => {
     throw new UsageError(message, usageText(program));
   };
@@ -62,9 +92,17 @@ export function parseArguments(program: Program, argv: readonly string[]): Argum
     tokens: true,
   });
   const given = new Map<string, string>();
+  let place = 0;
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional") return fail(`'${token.value}' is not expected here`);
+    if (token.kind === "positional") {
+      const row = positionals[place++];
+      if (row === undefined) return fail(`'${token.value}' is not expected here`);
+      const problem = checkValue(row, row.name, token.value);
+      if (problem !== "") fail(problem);
+      given.set(row.name, token.value);
+      continue;
+    }
     const option = options.find((row) => row.name === token.name);
     if (option === undefined) {
       const names = options.map((row) => `--${row.name}`);
@@ -76,6 +114,8 @@ export function parseArguments(program: Program, argv: readonly string[]): Argum
     if (problem !== "") fail(problem);
     given.set(option.name, token.value ?? "");
   }
+  const missing = positionals.find((row, i) => i >= place && row.isOptional === undefined);
+  if (missing !== undefined && !given.has(HELP.name)) fail(`${missing.name} is missing`);
   return new Arguments(given);
 }
 
@@ -90,21 +130,37 @@ function checkArgument(option: Option, value: string | undefined): string {
     return value === undefined ? "" : `option --${option.name} takes no argument`;
   }
   if (value === undefined || value === "") return `option --${option.name} requires an argument`;
-  if (option.integerFrom === undefined) return "";
-  if (!/^-?\d+$/.test(value)) return `option --${option.name} isn't a valid integer`;
+  return checkValue(option, `option --${option.name}`, value);
+}
+
+function checkValue(
+  rule: { readonly integerFrom?: number; readonly choices?: readonly string[] },
+  name: string,
+  value: string,
+): string {
+  if (rule.choices !== undefined && !rule.choices.includes(value)) {
+    return `${name} must be one of ${rule.choices.join(", ")} and not '${value}'`;
+  }
+  if (rule.integerFrom === undefined) return "";
+  if (!/^-?\d+$/.test(value)) return `${name} isn't a valid integer`;
   const number = Number(value);
-  if (number >= option.integerFrom && Number.isSafeInteger(number)) return "";
-  return `option --${option.name} must be at least ${option.integerFrom} and not ${value}`;
+  if (number >= rule.integerFrom && Number.isSafeInteger(number)) return "";
+  return `${name} must be at least ${rule.integerFrom} and not ${value}`;
 }
 
 /** What `--help` prints, and what follows every usage error. */
 export function usageText(program: Program): string {
-  const heads = program.options.map(headOf);
+  const positionals = program.positionals ?? [];
+  const heads = [...program.options.map(headOf), ...positionals.map((row) => row.name)];
   const width = Math.max(headOf(HELP).length, ...heads.map((head) => head.length)) + 2;
   const lines = [
     "Usage:",
     ...program.synopsis.map((line) => `  ${program.name} ${line}`.trimEnd()),
   ];
+  if (positionals.length > 0) {
+    lines.push("", "Arguments:");
+    for (const row of positionals) lines.push(`  ${row.name.padEnd(width)}${row.doc}`);
+  }
   lines.push("", "Options:");
   for (const option of [...program.options, HELP]) {
     lines.push(`  ${headOf(option).padEnd(width)}${option.doc}`);
