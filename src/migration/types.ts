@@ -2,9 +2,9 @@
 // knows no proxy, no store and no job. `dashboard/jobs.ts` decides when each part may run.
 //
 // Every part rejects with the reason of `Watch.signal` when that is aborted, and with
-// Every part rejects with the reason of `Watch.signal` when that is aborted, and with
 // `MigrationStopped` when an operator has to act first. Either way nothing that it began is under
 // way any more: no MIGRATE, no deletion. Everything may be run again from its beginning.
+
 import type { PinnedKey } from "../model/migration-job.ts";
 
 /** How to log in at a server. */

@@ -35,11 +35,17 @@ export interface ConnectOptions {
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const CALL_TIMEOUT_MS = 5_000;
+const ANSWERED_KEPT = 1_000;
 
+/** Replies are given to the oldest of these until it has as many as it sent commands. */
 interface Waiting {
-  readonly resolve: (reply: Reply) => void;
+  readonly count: number;
+  readonly replies: Reply[];
+  readonly resolve: (replies: Reply[]) => void;
   readonly reject: (error: ConnectionError) => void;
-  readonly timer: Timer;
+  readonly timeoutMs: number;
+  readonly deadline: number;
+  readonly what: string; // the first command, for the error
 }
 
 export class RedisClient {
@@ -48,7 +54,10 @@ export class RedisClient {
   readonly closed: Promise<void>;
   #socket: Bun.Socket | null = null;
   #output: Buffer[] = [];
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
+  #oldest = 0; // those before it in #waiting are answered
+  #timer: Timer | null = null;
+  #timerAt = Infinity;
   readonly #decoder: ReplyDecoder;
   readonly #callTimeoutMs: number;
   #trouble: ConnectionError | null = null;
@@ -88,15 +97,15 @@ export class RedisClient {
 
   /** One command. A late reply closes the connection, since nobody could tell it from the next. */
   async call(command: readonly Argument[], timeoutMs?: number): Promise<Reply> {
-    const reply = await this.#send(command, timeoutMs ?? this.#callTimeoutMs);
+    const [reply] = await this.#send([command], timeoutMs ?? this.#callTimeoutMs);
     if (reply instanceof ReplyError) throw reply;
     return reply;
   }
 
   /** All commands in one write; replies in order, errors among them as values. */
   async pipeline(commands: readonly (readonly Argument[])[], timeoutMs?: number): Promise<Reply[]> {
-    const limit = timeoutMs ?? this.#callTimeoutMs;
-    return await Promise.all(commands.map((command) => this.#send(command, limit)));
+    if (commands.length === 0) return [];
+    return await this.#send(commands, timeoutMs ?? this.#callTimeoutMs);
   }
 
   close(): void {
@@ -137,20 +146,43 @@ export class RedisClient {
     }
   }
 
-  #send(command: readonly Argument[], timeoutMs: number): Promise<Reply> {
+  #send(commands: readonly (readonly Argument[])[], timeoutMs: number): Promise<Reply[]> {
     if (this.#trouble !== null) return Promise.reject(this.#trouble);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const what = String(command[0]);
-        this.#fail(
-          new ConnectionError(`${this.address} did not answer ${what} within ${timeoutMs} ms`),
-        );
-      }, timeoutMs);
-      this.#waiting.push({ resolve, reject, timer });
-      this.#output.push(encodeCommand(command));
+      const deadline = performance.now() + timeoutMs;
+      this.#waiting.push({
+        ...{ count: commands.length, replies: [], resolve, reject },
+        ...{ timeoutMs, deadline, what: String(commands[0][0]) },
+      });
+      if (deadline < this.#timerAt) this.#armTimer(deadline);
+      for (const command of commands) this.#output.push(encodeCommand(command));
       // One write for all that is sent in this turn.
-      if (this.#output.length === 1) queueMicrotask(() => this.#flush());
+      if (this.#output.length === commands.length) queueMicrotask(() => this.#flush());
     });
+  }
+
+  /** One timer for all that waits. It goes off too early when what it was for is answered. */
+  #armTimer(at: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(1, at - performance.now()));
+  }
+
+  #onTimer(): void {
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    const now = performance.now();
+    let next = Infinity;
+    for (let i = this.#oldest; i < this.#waiting.length; i++) {
+      const { deadline, timeoutMs, what } = this.#waiting[i];
+      if (deadline <= now) {
+        const trouble = `did not answer ${what} within ${timeoutMs} ms`;
+        this.#fail(new ConnectionError(`${this.address} ${trouble}`));
+        return;
+      }
+      next = Math.min(next, deadline);
+    }
+    if (next < Infinity) this.#armTimer(next);
   }
 
   #flush(): void {
@@ -164,28 +196,36 @@ export class RedisClient {
     try {
       this.#decoder.feed(chunk);
       for (let reply = this.#decoder.next(); reply !== undefined; reply = this.#decoder.next()) {
-        const waiting = this.#waiting.shift();
-        if (waiting === undefined) {
-          this.onMessage?.(reply);
-          continue;
-        }
-        clearTimeout(waiting.timer);
-        waiting.resolve(reply);
+        if (this.#oldest === this.#waiting.length) this.onMessage?.(reply);
+        else this.#answer(reply);
       }
     } catch (error) {
       this.#fail(new ConnectionError(`${this.address} does not speak RESP: ${messageOf(error)}`));
     }
   }
 
+  #answer(reply: Reply): void {
+    const waiting = this.#waiting[this.#oldest];
+    waiting.replies.push(reply);
+    if (waiting.replies.length < waiting.count) return;
+    this.#oldest++;
+    if (this.#oldest === this.#waiting.length || this.#oldest >= ANSWERED_KEPT) {
+      this.#waiting.splice(0, this.#oldest);
+      this.#oldest = 0;
+    }
+    waiting.resolve(waiting.replies);
+  }
+
   #fail(error: ConnectionError): void {
     if (this.#trouble !== null) return;
     this.#trouble = error;
     this.#output = [];
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#socket?.terminate();
-    for (const waiting of this.#waiting.splice(0)) {
-      clearTimeout(waiting.timer);
-      waiting.reject(error);
-    }
+    const waiting = this.#waiting.slice(this.#oldest);
+    this.#waiting = [];
+    this.#oldest = 0;
+    for (const each of waiting) each.reject(error);
     this.#onClosed();
   }
 }

@@ -60,6 +60,8 @@ const INCOMPLETE = Symbol("incomplete");
 const OPENED = Symbol("opened");
 
 const LF = 10;
+const DOLLAR = 0x24;
+const ZERO = 0x30;
 const COLLECTIONS = "*~>%|";
 const MAX_DEPTH = 256;
 const MAX_COUNT = 2 ** 32;
@@ -82,6 +84,8 @@ export class ReplyDecoder {
   /** How many bytes belong to the replies handed out and to what was read of the next one. */
   consumedBytes = 0;
   #buffer = Buffer.alloc(0);
+  /** The same bytes: slices of a Buffer would be Buffers that share its memory. */
+  #view = new Uint8Array(0);
   #pos = 0;
   #end = 0;
   /** The collections that are open, outermost first. */
@@ -101,6 +105,7 @@ export class ReplyDecoder {
       const next = Buffer.allocUnsafeSlow(capacity);
       this.#buffer.copy(next, 0, this.#pos, this.#end);
       this.#buffer = next;
+      this.#view = new Uint8Array(next.buffer, next.byteOffset, next.length);
       this.#pos = 0;
       this.#end = live;
     }
@@ -139,6 +144,10 @@ export class ReplyDecoder {
   #readOne(): Reply | typeof INCOMPLETE | typeof OPENED {
     const lineEnd = this.#buffer.indexOf(LF, this.#pos);
     if (lineEnd < 0 || lineEnd >= this.#end) return INCOMPLETE;
+    if (this.#buffer[this.#pos] === DOLLAR) {
+      const length = digitsIn(this.#buffer, this.#pos + 1, lineEnd - 1);
+      if (length >= 0) return this.#readBulkBody(lineEnd + 1, length);
+    }
     const type = String.fromCharCode(this.#buffer[this.#pos]);
     const body = lineEnd + 1;
     const isText = type === "+" || type === "-";
@@ -155,13 +164,20 @@ export class ReplyDecoder {
       this.#pos = body;
       return null;
     }
+    if (type === "$") return this.#readBulkBody(body, length);
     const bodyEnd = body + length;
     if (bodyEnd + 2 > this.#end) return INCOMPLETE;
     this.#pos = bodyEnd + 2;
     if (type === "=") return this.#buffer.toString("utf8", body + 4, bodyEnd);
-    if (type === "!") return new ReplyError(this.#buffer.toString("utf8", body, bodyEnd));
-    if (this.#bulks === "bytes") return Uint8Array.from(this.#buffer.subarray(body, bodyEnd));
-    return this.#buffer.toString("utf8", body, bodyEnd);
+    return new ReplyError(this.#buffer.toString("utf8", body, bodyEnd));
+  }
+
+  #readBulkBody(body: number, length: number): Reply | typeof INCOMPLETE {
+    const bodyEnd = body + length;
+    if (bodyEnd + 2 > this.#end) return INCOMPLETE;
+    this.#pos = bodyEnd + 2;
+    if (this.#bulks === "text") return this.#buffer.toString("utf8", body, bodyEnd);
+    return Uint8Array.prototype.slice.call(this.#view, body, bodyEnd);
   }
 
   #openCollection(type: string, line: string): Reply | typeof OPENED {
@@ -220,6 +236,18 @@ function doubleOf(line: string): number {
   const value = Number(line);
   if (line === "" || Number.isNaN(value)) {
     throw new RespSyntaxError(`${JSON.stringify(line)} is no double`);
+  }
+  return value;
+}
+
+/** The number that stands there in up to nine plain digits, or -1 when it is anything else. */
+function digitsIn(bytes: Uint8Array, from: number, to: number): number {
+  if (to <= from || to - from > 9) return -1;
+  let value = 0;
+  for (let i = from; i < to; i++) {
+    const digit = bytes[i] - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return -1;
+    value = 10 * value + digit;
   }
   return value;
 }
