@@ -159,14 +159,23 @@ export const PROXY_ROUTES = {
     body: (json: unknown): SentinelModel => parseSentinelModel(json),
     takes: "a Sentinel object, of which `servers` counts",
     doc:
-      "Replaces the list of sentinels. The list is kept and shown in the statistics; watching " +
-      "the sentinels for a switch of master is not done yet.",
+      "Replaces the list of sentinels and watches them. When they make another server the master " +
+      "of a group, the proxy switches the slots of that group by itself; `sentinels.switched` in " +
+      "the statistics tells so until the slots are filled again. An empty list ends the watch.",
     answers: OK,
   }),
   rewatch: route<Ok>()({
     method: "PUT",
     path: "/api/proxy/sentinels/:xauth/rewatch",
-    doc: "Would begin the watch of the sentinels anew; has no effect as long as there is none.",
+    doc: "Begins the watch of the sentinels anew.",
+    answers: OK,
+  }),
+  abandon: route<Ok>()({
+    method: "PUT",
+    path: "/api/proxy/abandon/:xauth/:addr",
+    doc:
+      "Answers requests that wait for this server with an error, because the server is dead and " +
+      "another one takes its place. Ours; the original has no such route.",
     answers: OK,
   }),
   metrics: route<PlainReply>()({

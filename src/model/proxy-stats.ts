@@ -24,6 +24,15 @@ export interface BackendStat {
   readonly is_replica: boolean;
 }
 
+/** What the connections of a proxy to one server tell of it. */
+export interface ServerSight {
+  readonly connected: number;
+  /** Connections that could not be made or made again. */
+  readonly down: number;
+  /** The longest that a request has been waiting without any answer. */
+  readonly silent_ms: number;
+}
+
 export interface WorkerStat {
   readonly index: number;
   /** 0 while there is no process. */
@@ -84,7 +93,7 @@ export interface ProxyStats {
     readonly servers?: readonly string[];
     readonly masters?: Readonly<Record<string, string>>;
     readonly switched?: boolean;
-    /** Ours: false as long as a given list is only kept and not watched. */
+    /** Ours: whether a majority of them would tell this proxy of a switch. */
     readonly watching?: boolean;
   };
   readonly ops: {
@@ -109,7 +118,11 @@ export interface ProxyStats {
       readonly vm_rss: number;
     };
   };
-  readonly backend: { readonly primary_only: boolean };
+  readonly backend: {
+    readonly primary_only: boolean;
+    /** Ours, by address. */
+    readonly servers: Readonly<Record<string, ServerSight>>;
+  };
   readonly runtime?: RuntimeStat;
   /** Ours: some server refuses the proxy, because a dashboard has fenced it there. */
   readonly fenced: boolean;

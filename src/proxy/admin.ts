@@ -29,6 +29,8 @@ export interface ProxyControl {
   collectGarbage(): Promise<void>;
   setLogLevel(level: LogLevel): Promise<void>;
   setSentinels(sentinels: SentinelModel): void;
+  rewatchSentinels(): void;
+  abandonServer(address: string): Promise<void>;
   /** Begins to close; returns at once. */
   shutdown(): void;
   /** "" when clients should be sent here, or the reason why not. */
@@ -65,7 +67,8 @@ export function proxyHandlers(proxy: ProxyControl): Handlers<typeof PROXY_ROUTES
     fillSlots: ({ body }) => done(inTime(proxy.fillSlots(body))),
     pins: ({ body }) => done(inTime(proxy.setPins(body))),
     sentinels: ({ body }) => done(proxy.setSentinels(body)),
-    rewatch: () => OK,
+    rewatch: () => done(proxy.rewatchSentinels()),
+    abandon: ({ params }) => done(proxy.abandonServer(params.addr)),
     metrics: async () => {
       await proxy.refresh();
       return new PlainReply(proxy.report.prometheus(), PROMETHEUS_TYPE);

@@ -474,6 +474,19 @@ export class Backend implements Flushable, Owner, SocketHandler {
     socket.terminate();
   }
 
+  /**
+   * The server is known to be dead, whatever its connection looks like: what waits is refused now.
+   */
+  abandon(): void {
+    if (this.inflight === 0 || this.state === "closed") return;
+    const socket = this.#socket;
+    this.context.stats.counters.backendLost++;
+    this.#isBlocked = false;
+    this.#cursor.reset();
+    this.#fail("another server has become master");
+    socket?.terminate();
+  }
+
   /** LOADING and MASTERDOWN are passed on, and remembered: a replica in that state is avoided. */
   #watchState(chunk: Buffer, from: number, to: number): void {
     if (this.#lastReplyUs === this.#readyUs) this.#beganWithError = true;
@@ -504,12 +517,21 @@ export class Backend implements Flushable, Owner, SocketHandler {
     }
   }
 
+  /** How long what waits has not had a byte of a reply; 0 when nothing waits. */
+  get silentMs(): number {
+    return this.#head === null || this.state !== "ready" ? 0 : this.#sinceByteMs;
+  }
+
+  get #sinceByteMs(): number {
+    return (this.#turn.nowUs - Math.max(this.#waitingUs, this.#lastReplyUs)) / 1000;
+  }
+
   #checkReady(nowMs: number): void {
     const { settings, stats } = this.context;
     if (this.#isBlocked && settings.sendTimeoutMs > 0) {
       if (nowMs - this.#blockedMs > settings.sendTimeoutMs) return this.#kill("write timeout");
     }
-    const silentMs = (this.#turn.nowUs - Math.max(this.#waitingUs, this.#lastReplyUs)) / 1000;
+    const silentMs = this.#sinceByteMs;
     if (this.#head !== null) {
       if (settings.recvTimeoutMs > 0 && silentMs > settings.recvTimeoutMs) {
         stats.counters.backendTimeouts++;

@@ -83,6 +83,8 @@ export interface BackendStats {
   readonly proto: number;
   readonly inflight: number;
   readonly isReplica: boolean;
+  /** How long requests have waited without a byte from the server; 0 when none waits. */
+  readonly silentMs: number;
 }
 
 /** What one worker reports. The parent sums these and keeps the counters of workers that died. */
@@ -136,6 +138,7 @@ export interface WorkerResults {
   kill: number;
   gc: null;
   log: null;
+  abandon: null;
 }
 
 export type WorkerOrder =
@@ -153,7 +156,8 @@ export type WorkerOrder =
   | { readonly kind: "clients"; readonly filter: ClientFilter }
   | { readonly kind: "kill"; readonly filter: ClientFilter }
   | { readonly kind: "gc" }
-  | { readonly kind: "log"; readonly level: LogLevel };
+  | { readonly kind: "log"; readonly level: LogLevel }
+  | { readonly kind: "abandon"; readonly address: string };
 
 export type ToWorker =
   | { readonly kind: "order"; readonly id: number; readonly order: WorkerOrder }

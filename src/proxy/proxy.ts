@@ -26,6 +26,7 @@ import { parseSlotFills } from "../model/slot-fill.ts";
 import { secretsEqual, xauthOf } from "../model/xauth.ts";
 import { type ProxyControl, proxyHandlers } from "./admin.ts";
 import { checkDescriptorLimit } from "./descriptor-limit.ts";
+import { Failover } from "./failover.ts";
 import type { ProxyFlags } from "./flags.ts";
 import { proxyModel } from "./identity.ts";
 import { type ParentAnswers, type ParentQuestion, WORKER_ARGUMENT } from "./ipc.ts";
@@ -86,7 +87,7 @@ class Proxy implements ProxyControl {
   readonly #meter = new ResourceMeter();
   readonly #xauth: string;
   readonly #end = Promise.withResolvers<void>();
-  #sentinels: readonly string[] = [];
+  readonly #failover: Failover;
   #isClosed = false;
   #wasToldToEnd = false;
 
@@ -108,6 +109,14 @@ class Proxy implements ProxyControl {
       onAccepting: (index) => sockets.raiseBacklog(index),
       onDead: (index) => this.#board.set(index, 0),
     });
+    this.#failover = new Failover({
+      product: config.productName,
+      username: "",
+      password: config.productAuth,
+      slots: () => this.#workers.table.list(),
+      fill: (slots) => this.#workers.fill(slots),
+      abandon: (address) => this.#workers.abandon(address),
+    });
     this.report = new ProxyReport({
       workers: this.#workers,
       meter: this.#meter,
@@ -116,7 +125,7 @@ class Proxy implements ProxyControl {
       configFile: flags.configFile === null ? "" : resolve(flags.configFile),
       port: parseAddress(sockets.address)?.port ?? 0,
       isClosed: () => this.#isClosed,
-      sentinels: () => this.#sentinels,
+      sentinels: () => this.#failover.figures,
     });
   }
 
@@ -223,6 +232,7 @@ class Proxy implements ProxyControl {
   }
 
   async fillSlots(slots: readonly SlotFill[]): Promise<void> {
+    this.#failover.onFilled(slots);
     await this.#workers.fill(slots);
     log.info(`${slots.length} slots filled, revision ${this.#workers.table.revision}`);
   }
@@ -253,9 +263,17 @@ class Proxy implements ProxyControl {
   }
 
   setSentinels({ servers = [] }: SentinelModel): void {
-    this.#sentinels = [...servers];
-    if (servers.length === 0) return;
-    log.warn(`${servers.length} sentinels are kept, but not watched for a switch of master yet`);
+    this.#failover.setSentinels(servers);
+    log.info(`${servers.length} sentinels are to be watched`);
+  }
+
+  rewatchSentinels(): void {
+    this.#failover.rewatch();
+  }
+
+  abandonServer(address: string): Promise<void> {
+    log.warn(`requests that wait for ${address} are given up: the dashboard calls it dead`);
+    return this.#workers.abandon(address);
   }
 
   notReadyBecause(): string {
@@ -336,6 +354,7 @@ class Proxy implements ProxyControl {
     log.info(`the proxy closes because ${why}`);
     const { sockets, config } = this.#opened;
     sockets.close();
+    this.#failover.close();
     await this.#workers.shutdown(config.shutdownTimeoutMs);
     this.#end.resolve();
   }

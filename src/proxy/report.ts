@@ -12,6 +12,7 @@ import {
   type CommandStat,
   type ProxyStats,
   type RuntimeStat,
+  type ServerSight,
   StatsFlag,
   type WorkerStat,
 } from "../model/proxy-stats.ts";
@@ -37,7 +38,7 @@ export interface ReportSources {
   readonly port: number;
   /** Read when a report is made. */
   readonly isClosed: () => boolean;
-  readonly sentinels: () => readonly string[];
+  readonly sentinels: () => ProxyStats["sentinels"];
 }
 
 export class ProxyReport {
@@ -50,14 +51,13 @@ export class ProxyReport {
   stats(flags: number): ProxyStats {
     const { workers, meter } = this.from;
     const totals = workers.totals();
-    const servers = this.from.sentinels();
     const { usage } = meter;
     const withCommands = (flags & StatsFlag.COMMANDS) !== 0;
     const sinceStart = (meter.sampledMs - this.from.startedMs) / 1000;
     return {
       online: workers.isOnline && !this.from.isClosed(),
       closed: this.from.isClosed(),
-      sentinels: servers.length === 0 ? {} : { servers, watching: false },
+      sentinels: this.from.sentinels(),
       ops: {
         total: totals.opsTotal,
         fails: totals.opsFails,
@@ -72,7 +72,10 @@ export class ProxyReport {
         mem: usage.vm_rss,
         raw: usage,
       },
-      backend: { primary_only: this.from.primaryOnly },
+      backend: {
+        primary_only: this.from.primaryOnly,
+        servers: serverSights(workers.reports.flatMap((report) => report?.backends ?? [])),
+      },
       ...((flags & StatsFlag.RUNTIME) !== 0 ? { runtime: this.#runtime() } : {}),
       fenced: this.fencedBy().length > 0,
       slot_revision: workers.table.newestRecord,
@@ -346,4 +349,20 @@ function cpuSeconds({ usage }: ResourceMeter): { user: number; system: number } 
 
 function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
+}
+
+/** Sums up the connections to each server. */
+export function serverSights(backends: readonly BackendStats[]): Record<string, ServerSight> {
+  const sights: Record<string, ServerSight> = {};
+  for (const { addr, state, silentMs } of backends) {
+    if (state === "idle" || state === "closed") continue;
+    const known = sights[addr] ?? { connected: 0, down: 0, silent_ms: 0 };
+    const isConnected = state === "connected";
+    sights[addr] = {
+      connected: known.connected + (isConnected ? 1 : 0),
+      down: known.down + (isConnected ? 0 : 1),
+      silent_ms: Math.max(known.silent_ms, silentMs),
+    };
+  }
+  return sights;
 }

@@ -67,6 +67,9 @@ class Ends implements WorkerChannel, WorkerControl {
   kill(): number {
     return 2;
   }
+  abandon(address: string): void {
+    this.called.push(`abandon ${address}`);
+  }
   shutdown(timeoutMs: number, done: () => void): void {
     this.called.push(`shutdown ${timeoutMs}`);
     this.ended.push(done);

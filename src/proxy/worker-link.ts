@@ -36,6 +36,8 @@ export interface WorkerControl {
   /** Commands, totals, failures and errors to zero; sessions in total to those alive. */
   resetStats(): void;
   clients(filter: ClientFilter): readonly ClientRow[];
+  /** Answers with an error what waits for this server: it is dead. */
+  abandon(address: string): void;
   /** Ends the sessions that match and says how many. */
   kill(filter: ClientFilter): number;
   /**
@@ -143,6 +145,9 @@ class Link implements ParentLink {
         return null;
       case "log":
         log.setLevel(order.level);
+        return null;
+      case "abandon":
+        this.control.abandon(order.address);
         return null;
     }
   }

@@ -157,6 +157,15 @@ class Worker implements WorkerControl, WorkerServices {
     return killClients(this.sessions(), filter);
   }
 
+  abandon(address: string): void {
+    const { router } = this.#running;
+    for (const pool of [router.masters, router.replicas]) {
+      for (const backend of pool.backends()) {
+        if (backend.address === address) backend.abandon();
+      }
+    }
+  }
+
   shutdown(timeoutMs: number, done: () => void): void {
     if (this.#parts === null) return done();
     const { listener } = this.#parts;
@@ -276,6 +285,7 @@ class Worker implements WorkerControl, WorkerServices {
           proto: backend.proto,
           inflight: backend.inflight,
           isReplica: backend.isReplica,
+          silentMs: Math.round(backend.silentMs),
         });
       }
     }

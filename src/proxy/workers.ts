@@ -304,6 +304,11 @@ export class Workers {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
+  /** Requests that wait for this server are answered with an error, whatever became of them. */
+  async abandon(address: string): Promise<void> {
+    await this.#toAll({ kind: "abandon", address }, ORDER_TIMEOUT_MS);
+  }
+
   async resetStats(): Promise<void> {
     this.#retired.reset();
     await this.#toAll({ kind: "reset" }, ORDER_TIMEOUT_MS);
