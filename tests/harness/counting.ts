@@ -136,3 +136,14 @@ function report(counters: readonly Counter[]): CountingReport {
     last: new Map(counters.map((counter) => [counter.key, counter.last])),
   };
 }
+
+/** With CODIS_TEST_FIGURES=1 a test says what it measured: for docs/failover.md. */
+export function printFigures(what: string, report: CountingReport): void {
+  if (process.env.CODIS_TEST_FIGURES !== "1") return;
+  const lines = [...report.errors].map(([text, count]) => `    ${count} × ${text}`);
+  const line =
+    `${what}; ${report.acknowledged} acknowledged, longest gap ` +
+    `${Math.round(report.longestGapMs)} ms, longest call ${Math.round(report.longestCallMs)} ms, ` +
+    `${report.errorCount} errors`;
+  process.stderr.write(`${[line, ...lines].join("\n")}\n`);
+}

@@ -1,7 +1,7 @@
 // The proxy follows the sentinels by itself: real servers, real sentinels, no dashboard.
 import { expect } from "bun:test";
 import type { ProxyStats } from "../../src/model/proxy-stats.ts";
-import { startCounting } from "../harness/counting.ts";
+import { printFigures, startCounting } from "../harness/counting.ts";
 import { ALL_SLOTS, assignSlots, startProxy, type Proxy } from "../harness/proxy.ts";
 import { startRedis } from "../harness/redis.ts";
 import { monitor, replicate } from "../harness/replication.ts";
@@ -62,11 +62,7 @@ for (const end of ["kill -9", "a hang"] as const) {
       // The dashboard's word ends it.
       await assignSlots(proxy, [{ addr: replica.address, ...ALL_SLOTS }]);
       expect((await sentinelsOf(proxy)).switched).toBeUndefined();
-      console.info(
-        `${end}: switched after ${Math.round(switchedMs)} ms, longest gap ` +
-          `${Math.round(report.longestGapMs)} ms, ${report.errorCount} errors`,
-        report.errors,
-      );
+      printFigures(`${end}: switched after ${Math.round(switchedMs)} ms`, report);
     },
     TIMEOUT_MS,
   );

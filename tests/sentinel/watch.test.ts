@@ -42,7 +42,7 @@ async function tell<T>(sentinel: Sentinel, task: (client: RedisClient) => Promis
   return await task(client);
 }
 
-test("a sentinel is told what to monitor, and telling again changes only what differs", async () => {
+test("a sentinel is told what to monitor; telling again changes only what differs", async () => {
   await using sentinels = await startSentinels(1);
   await using master = await startRedis();
   await using other = await startRedis();
