@@ -22,7 +22,7 @@ import { BROKEN, MORE, ReplyCursor, scanReply } from "../resp/reply.ts";
 import { LARGE_BYTES, SendBuffer } from "../resp/buffer.ts";
 import { assert } from "../lib/assert.ts";
 import { backendFailed, E } from "./errors.ts";
-import { Handshake } from "./handshake.ts";
+import { FENCED, Handshake, type Login } from "./handshake.ts";
 import {
   freeRequest,
   NO_SLOT,
@@ -37,7 +37,7 @@ import type { Flushable, Turn } from "./turn.ts";
 
 /** What a connection needs to know; the same for all of them. Times in milliseconds, 0 = never. */
 export interface BackendSettings {
-  readonly auth: string;
+  readonly login: Login;
   readonly connectTimeoutMs: number;
   readonly recvTimeoutMs: number;
   readonly sendTimeoutMs: number;
@@ -73,6 +73,8 @@ export type BackendState = "idle" | "connecting" | "ready" | "down" | "closed";
 /** First wait after a failed connect, and the longest. */
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5000;
+/** The longest for a server that is there and has only shut us out. */
+const FENCED_MAX_MS = 500;
 /** A connection that ends sooner and without an answer was not wanted by the server. */
 const TURNED_AWAY_MS = 1000;
 /** Bytes waiting to be written from which on sessions are asked to wait. */
@@ -180,7 +182,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
 
   /** Known to be down: the answer is an error now, not after a timeout. */
   #refuse(request: Request): void {
-    this.#settle(request, E.backendReset, 0, E.backendReset.length);
+    const error = this.isFenced ? E.fenced : E.backendReset;
+    this.#settle(request, error, 0, error.length);
   }
 
   /** Gives the reply to whoever waits for it. The request is not touched after that. */
@@ -251,7 +254,7 @@ export class Backend implements Flushable, Owner, SocketHandler {
     }
     const { settings } = this.context;
     if (settings.keepaliveMs > 0) socket.setKeepAlive(settings.keepaliveMs);
-    this.#handshake = new Handshake(settings.auth, this.database, this.proto);
+    this.#handshake = new Handshake(settings.login, this.database, this.proto);
     const hello = this.#handshake.bytes;
     if (hello.length === 0) this.#onReady();
     else socket.write(hello, 0, hello.length);
@@ -271,7 +274,9 @@ export class Backend implements Flushable, Owner, SocketHandler {
   }
 
   #onReady(): void {
+    this.#complain(this.#handshake?.complaint ?? "");
     this.#handshake = null;
+    this.isFenced = false;
     if (this.#turnedAway === 0) this.#failures = 0;
     this.isStale = false;
     this.#become("ready");
@@ -280,6 +285,13 @@ export class Backend implements Flushable, Owner, SocketHandler {
     this.#lastReplyUs = this.#readyUs;
     this.#waitingUs = this.#readyUs;
     if (this.#out.pending > 0 && !this.isTouched) this.#turn.touchBackend(this);
+  }
+
+  /** Says once for each server that a dashboard could not shut this proxy out of it. */
+  #complain(error: string): void {
+    if (error === "" || complained.has(this.address)) return;
+    complained.add(this.address);
+    this.context.log(`backend ${this.address} does not support fences: ${error}`);
   }
 
   /** A connect or its handshake failed: everything that waits is refused, nothing was written. */
@@ -291,7 +303,9 @@ export class Backend implements Flushable, Owner, SocketHandler {
     this.context.stats.counters.backendConnectFails++;
     if (this.#failures === 1) this.context.log(`backend ${this.address} is down: ${cause}`);
     this.#become("down");
-    this.#dropQueue(backendFailed(this.address, cause), Infinity);
+    if (cause === FENCED) this.isFenced = true;
+    const error = this.isFenced ? E.fenced : backendFailed(this.address, cause);
+    this.#dropQueue(error, Infinity);
     this.#out.clear();
     this.#wakeWaiters();
     if (this.#isClosing) this.#shut(cause);
@@ -353,7 +367,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
     this.#isBlocked = false;
     this.#cursor.reset();
     if (this.#handshake !== null || this.#wasTurnedAway()) {
-      this.#fail(cause);
+      // What the server said before it hung up tells more.
+      this.#fail(this.#handshake?.complaint || cause);
       return;
     }
     this.context.stats.counters.backendLost++;
@@ -510,7 +525,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
         socket?.terminate();
       }
     } else if (this.state === "down") {
-      const wait = Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), BACKOFF_MAX_MS);
+      const longest = this.isFenced ? FENCED_MAX_MS : BACKOFF_MAX_MS;
+      const wait = Math.min(BACKOFF_MS * 2 ** (this.#failures - 1), longest);
       if (nowMs - this.#sinceMs >= wait) this.#connect();
     } else if (this.state === "ready") {
       this.#checkReady(nowMs);
@@ -574,6 +590,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
   onCrowded(): void {}
 }
 
+/** Servers that have refused the commands of a fence, once in the log is enough. */
+const complained = new Set<string>();
 const MINUS = 45;
 const PING = Buffer.from("*1\r\n$4\r\nPING\r\n");
 const INFO = Buffer.from("*1\r\n$4\r\nINFO\r\n");

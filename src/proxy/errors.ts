@@ -85,6 +85,9 @@ export const E = {
   // Only a proxy can say these.
   slotOffline: errorLine("ERR handle request, slot is not ready, may be offline"),
   backendReset: errorLine("ERR handle request, backend conn reset"),
+  fenced: errorLine(
+    "ERR the proxy is fenced: its dashboard could not reach it and has shut it out of this server",
+  ),
   slotMoving: errorLine("TRYAGAIN the slot is being moved and cannot serve this request yet"),
   slotHoldFull: errorLine("ERR handle request, too many requests are waiting for the slot"),
 } as const satisfies Record<string, Buffer>;

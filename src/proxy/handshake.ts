@@ -1,23 +1,54 @@
 /**
- * What a new connection says before the first request: HELLO 3 when the lane is RESP3, AUTH when
- * the product has a password, SELECT when the database is not 0. Requests wait until the server has
- * agreed to all of it, so that none runs in the wrong database. Used by `backend.ts` only.
+ * What a new connection says before the first request: AUTH when the product has a password, HELLO
+ * 3 when the lane is RESP3, its name, whether this proxy is fenced (`model/fence.ts`), and SELECT
+ * when the database is not 0. Requests wait until the server has agreed to all of it, so that none
+ * runs in the wrong database. Used by `backend.ts` only.
  */
+import { FENCE_KEY, proxyConnectionName } from "../model/fence.ts";
 import { MORE, ReplyCursor } from "../resp/reply.ts";
 
+/** Who we are to a server. */
+export interface Login {
+  /** Empty: none is given. */
+  readonly password: string;
+  /** Empty: the default user. */
+  readonly username: string;
+  /** The proxy's token; empty: it has none and cannot be fenced. */
+  readonly token: string;
+}
+
+/** The verdict on a proxy that a dashboard has shut out. */
+export const FENCED = "the dashboard has fenced this proxy";
+
+/** A server that refuses these is served without a fence, as the original serves all. */
+type Kind = "needed" | "name" | "fence";
+
+/** Errors that pass, or that every request will get as well. */
+const EXPECTED = /^(LOADING|MASTERDOWN|NOAUTH)/;
+
 export class Handshake {
-  /** To be written when the connection opens; empty when there is nothing to agree on. */
+  /** To be written when the connection opens. */
   readonly bytes: Buffer;
-  #expected: number;
+  /** What the server said against being fenced; "" when nothing. */
+  complaint = "";
+  readonly #kinds: Kind[] = [];
   #text = "";
   readonly #cursor = new ReplyCursor();
 
-  constructor(auth: string, database: number, proto: 2 | 3) {
+  constructor(login: Login, database: number, proto: 2 | 3) {
     const lines: string[][] = [];
-    if (auth !== "") lines.push(["AUTH", auth]);
-    if (proto === 3) lines.push(["HELLO", "3"]);
-    if (database !== 0) lines.push(["SELECT", String(database)]);
-    this.#expected = lines.length;
+    const say = (kind: Kind, ...words: string[]): void => {
+      lines.push(words);
+      this.#kinds.push(kind);
+    };
+    if (login.username !== "") say("needed", "AUTH", login.username, login.password);
+    else if (login.password !== "") say("needed", "AUTH", login.password);
+    if (proto === 3) say("needed", "HELLO", "3");
+    if (login.token !== "") {
+      say("name", "CLIENT", "SETNAME", proxyConnectionName(login.token));
+      say("fence", "SISMEMBER", FENCE_KEY, login.token);
+    }
+    if (database !== 0) say("needed", "SELECT", String(database));
     this.bytes = Buffer.concat(lines.map(encode));
   }
 
@@ -33,11 +64,19 @@ export class Handshake {
       if (end < 0) return "it does not speak RESP";
       const reply = this.#text + chunk.latin1Slice(pos, end);
       this.#text = "";
-      if (reply.startsWith("-")) return reply.slice(1).trim();
-      this.#expected--;
+      const refusal = this.#judge(reply, this.#kinds.shift() ?? "needed");
+      if (refusal !== "") return refusal;
       pos = end;
     }
-    return this.#expected === 0 ? "done" : "more";
+    return this.#kinds.length === 0 ? "done" : "more";
+  }
+
+  #judge(reply: string, kind: Kind): string {
+    if (!reply.startsWith("-")) return kind === "fence" && reply.startsWith(":1") ? FENCED : "";
+    const error = reply.slice(1).trim();
+    if (kind === "needed") return error;
+    if (!EXPECTED.test(error)) this.complaint ||= error;
+    return "";
   }
 }
 

@@ -32,6 +32,8 @@ export const BOARD_FD = 4;
 /** What a worker is told first, before anything else. */
 export interface WorkerSetup {
   readonly config: ProxyConfig;
+  /** The proxy's own; servers know its connections by it. */
+  readonly token: string;
   /** 0 … workers - 1; a replacement takes over the index of the dead worker. */
   readonly index: number;
   readonly workers: number;

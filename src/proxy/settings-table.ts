@@ -387,4 +387,39 @@ export const PROXY_SETTINGS = [
       "use, so it should be the lowest version among the servers.",
     reloadable: true,
   },
+  {
+    ...TEXT,
+    key: "product_username",
+    doc:
+      "The ACL user of the servers that product_auth is the password of. Empty is their default " +
+      "user, as for servers before Redis 6.",
+  },
+  {
+    ...TIMEOUT,
+    key: "slot_hold_timeout",
+    default: "10s",
+    doc:
+      "How long a request may wait for a slot that is held or whose keys are being moved, before " +
+      "it is answered with -TRYAGAIN. It was not carried out then. 0 waits for ever.",
+  },
+  {
+    ...TIMEOUT,
+    key: "migration_on_demand_timeout",
+    default: "500ms",
+    min: 1,
+    doc:
+      "How long the source of a moving slot may wait for its target while it hands over the key " +
+      "of a request. The source answers nobody meanwhile.",
+  },
+  {
+    key: "migration_big_key",
+    type: "bytes",
+    default: "1mb",
+    min: 1024,
+    doc:
+      "A key of this size is not handed over for a request, because both servers would stand " +
+      "still. Its requests wait until the dashboard has pinned it, and the key is in the " +
+      "statistics for it.",
+    reloadable: true,
+  },
 ] as const satisfies readonly Setting[];

@@ -62,6 +62,10 @@ export interface ProxyConfig {
   readonly slotHoldMaxBufferBytes: number; // per slot and worker; UNLIMITED for 0
   readonly backendConnectTimeoutMs: number; // never 0
   readonly proxyRedisVersion: string;
+  readonly productUsername: string; // "" is the default user
+  readonly slotHoldTimeoutMs: number; // 0 = no limit
+  readonly migrationOnDemandTimeoutMs: number; // never 0
+  readonly migrationBigKeyBytes: number;
 }
 
 /** Where a configuration comes from; `ProxyFlags` has the first two. */

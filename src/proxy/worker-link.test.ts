@@ -81,6 +81,7 @@ const SETUP: WorkerSetup = {
   index: 4,
   workers: 5,
   sessionIdBase: 0,
+  token: "",
   startedMs: 0,
   secrets: [],
   logFile: "",

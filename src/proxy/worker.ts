@@ -88,7 +88,7 @@ class Worker implements WorkerControl, WorkerServices {
 
   configure(setup: WorkerSetup): void {
     const { config } = setup;
-    const context = backendContext(config, this.#turn, this.#poller, this.#stats);
+    const context = backendContext(setup, this.#turn, this.#poller, this.#stats);
     const router = new Router(
       {
         primaryOnly: config.backendPrimaryOnly,
@@ -313,14 +313,14 @@ function commandStats(stats: Stats): CommandStats[] {
 }
 
 function backendContext(
-  config: ProxyConfig,
+  { config, token }: WorkerSetup,
   turn: Turn,
   poller: Poller,
   stats: Stats,
 ): BackendContext {
   return {
     settings: {
-      auth: config.productAuth,
+      login: { password: config.productAuth, username: config.productUsername, token },
       connectTimeoutMs: config.backendConnectTimeoutMs,
       recvTimeoutMs: config.backendRecvTimeoutMs,
       sendTimeoutMs: config.backendSendTimeoutMs,

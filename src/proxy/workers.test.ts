@@ -39,7 +39,13 @@ async function openWorkers(count: number, command?: string[]): Promise<Fixture> 
     count,
     command: command ?? [...ownCommand(), WORKER_ARGUMENT],
     fdsOf: (index) => [sockets.fds[index], board.fd],
-    setup: { config: defaultProxyConfig(), startedMs: Date.now(), secrets: [], logFile: "" },
+    setup: {
+      config: defaultProxyConfig(),
+      token: "",
+      startedMs: Date.now(),
+      secrets: [],
+      logFile: "",
+    },
     logLevel: "none",
     answer: (question) => {
       questions.push(question);

@@ -33,6 +33,7 @@ const USUAL_REPLIES: Record<string, string> = {
   SELECT: "+OK\r\n",
   AUTH: "+OK\r\n",
   CLIENT: "+OK\r\n",
+  SISMEMBER: ":0\r\n", // is this proxy fenced?
   READONLY: "+OK\r\n",
   HELLO: "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n",
 };
