@@ -31,6 +31,7 @@ import {
   takeRequest,
   type Waiter,
 } from "./request.ts";
+import { parseTarget } from "./target.ts";
 import type { SlotTraffic } from "./traffic.ts";
 import type { Stats } from "./stats.ts";
 import type { Flushable, Turn } from "./turn.ts";
@@ -595,11 +596,3 @@ const complained = new Set<string>();
 const MINUS = 45;
 const PING = Buffer.from("*1\r\n$4\r\nPING\r\n");
 const INFO = Buffer.from("*1\r\n$4\r\nINFO\r\n");
-
-/** "host:port", "[v6]:port" or the path of a unix socket. */
-function parseTarget(address: string): { host: string; port: number } {
-  if (address.startsWith("/")) return { host: address, port: 0 };
-  const colon = address.lastIndexOf(":");
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
-  return { host, port: Number(address.slice(colon + 1)) };
-}
