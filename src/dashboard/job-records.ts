@@ -70,3 +70,15 @@ export function mirrorOf(job: MigrationJob, mappings: readonly SlotMapping[]): S
   }
   return changed;
 }
+
+/**
+ * The jobs that must be written differently when a dashboard takes over: one that was divided, and
+ * not yet shortened when the dashboard died, gives up what the newer one has.
+ */
+export function repairJobs(jobs: Iterable<MigrationJob>): MigrationJob[] {
+  const owners = jobsBySlot(jobs);
+  return [...jobs]
+    .filter((job) => phaseOf(job) !== null)
+    .map((job) => ({ ...job, slots: job.slots.filter((slot) => owners.get(slot)?.id === job.id) }))
+    .filter((job) => job.slots.length !== [...jobs].find(({ id }) => id === job.id)?.slots.length);
+}

@@ -1,0 +1,482 @@
+/**
+ * A small world in which migration jobs run: proxies with their view of the slots, two servers with
+ * the values of a few keys, clients that append to them, and dashboards that die. Everything that
+ * takes time is a list of things that may happen next, and a tape of numbers chooses among them.
+ * The steps come from the real `nextStep`; the rules of servers, proxies and engine are written
+ * down here as migration-design.md states them (sections 2 to 6), and each can be switched off to
+ * show that the world notices.
+ *
+ * What is checked all the time: a write is executed where the newest value is; a value is never
+ * overwritten by another; every acknowledged write is in the value exactly once at the end.
+ */
+import { jobsBySlot, phaseOf, repairJobs } from "../../src/dashboard/job-records.ts";
+import {
+  afterRetry,
+  afterStore,
+  FRESH,
+  type Knowledge,
+  nextStep,
+  type Part,
+  type Step,
+} from "../../src/dashboard/next-step.ts";
+import type { MigrationJob } from "../../src/model/migration-job.ts";
+import { Broken, Ground, KEYS, type Rule, SLOTS, slotOfKey } from "./model-ground.ts";
+
+const PROXIES = 2;
+
+interface View {
+  readonly revision: number;
+  readonly isHeld: boolean;
+  readonly backend: number;
+  readonly from: number; // 0: nowhere
+  readonly epoch: number;
+}
+
+interface Pins {
+  readonly revision: number;
+  readonly states: ReadonlyMap<string, "pinned" | "held">;
+}
+
+/** One write of a client on its way. */
+interface Write {
+  readonly id: number;
+  readonly key: string;
+  readonly proxy: Proxy;
+  readonly view: View;
+  stage: "migrate" | "write";
+  place: number;
+}
+
+interface Proxy {
+  readonly name: string;
+  isAlive: boolean;
+  views: View[]; // by slot
+  pins: Pins;
+  /** Acknowledged when quiet. */
+  nextViews: (View | null)[];
+  nextPins: Pins | null;
+  moved: Set<string>; // "slot epoch key"
+  writes: Write[];
+}
+
+interface Message {
+  readonly proxy: Proxy;
+  readonly views: readonly (readonly [number, View])[];
+  readonly pins: Pins | null;
+}
+
+export class World {
+  readonly proxies: Proxy[];
+  readonly jobs = new Map<number, MigrationJob>();
+  readonly states = new Set<string>();
+  migrations = 0;
+  reversals = 0;
+  crashes = 0;
+  #revision = 0;
+  #lastJob = 0;
+  #messages: Message[] = [];
+  #runners = new Map<number, Generator<void, void, void>>();
+  #dashboard = 1; // the name of the present one, for strays
+  #acknowledged: number[] = [];
+  #writes = 0;
+
+  readonly ground: Ground;
+
+  constructor(choose: (limit: number) => number, broken: ReadonlySet<Rule> = new Set()) {
+    this.ground = new Ground(choose, broken);
+    const views = SLOTS.map(() => this.#view(1, 0, false, 0));
+    this.proxies = Array.from({ length: PROXIES }, (_, i) => ({
+      name: `proxy ${i}`,
+      isAlive: true,
+      views: [...views],
+      pins: { revision: 0, states: new Map() },
+      nextViews: [null, null],
+      nextPins: null,
+      moved: new Set(),
+      writes: [],
+    }));
+  }
+
+  /** Anything that can happen, happens. */
+  step(): void {
+    this.#happen([
+      ...[4, 4, 4, 4].map(() => () => this.#newWrite()),
+      ...[3, 3, 3, 3, 3, 3].map(() => () => this.#proceed()),
+      ...[3, 3, 3].map(() => () => this.#deliver()),
+      ...[3, 3, 3, 3].map(() => () => this.#runJobs()),
+      () => this.#settleViews(),
+      () => this.#settleViews(),
+      () => this.#newJob(),
+      ...(this.ground.choose(5) === 0 ? this.#mishaps() : []),
+    ]);
+  }
+
+  /** No more mishaps; everything that has begun ends. */
+  settle(): void {
+    this.ground.isCalm = true;
+    for (const proxy of this.proxies) if (!proxy.isAlive) this.#revive(proxy);
+    for (let i = 0; i < 5000 && (this.jobs.size > 0 || this.#isBusy()); i++) {
+      this.#proceed();
+      this.#deliver();
+      this.#settleViews();
+      this.#runJobs();
+    }
+    if (this.jobs.size > 0) throw new Broken("a job never ends");
+    this.#checkEnd();
+  }
+
+  #isBusy(): boolean {
+    return this.#messages.length > 0 || this.proxies.some((proxy) => proxy.writes.length > 0);
+  }
+
+  #happen(events: (() => void)[]): void {
+    events[this.ground.choose(events.length)]();
+  }
+
+  // ---------------------------------------------------------------------------------- mishaps
+
+  #mishaps(): (() => void)[] {
+    return [
+      () => this.#crashDashboard(),
+      () => this.#crashDashboard(),
+      () => this.#crashProxy(),
+      () => this.#restartProxy(),
+      () => this.#hiccup(),
+      () => this.#cancel(),
+      () => this.#relapse(),
+      () => this.ground.strayArrives(),
+      () => this.ground.strayArrives(),
+    ];
+  }
+
+  /** Its runners forget everything; what its engine sent may still be executed. */
+  #crashDashboard(): void {
+    this.ground.trace.push("the dashboard dies");
+    this.#runners.clear();
+    this.#dashboard++;
+    for (const job of repairJobs(this.jobs.values())) this.jobs.set(job.id, job);
+    this.crashes++;
+  }
+
+  #crashProxy(): void {
+    const proxy = this.ground.pick(this.proxies);
+    this.ground.trace.push(`${proxy.name} dies with ${proxy.writes.length} writes`);
+    proxy.isAlive = false;
+    for (const write of proxy.writes) {
+      const act =
+        write.stage === "write" ? this.#execution(write) : this.ground.migration(write.key, write);
+      this.ground.strays.push({ owner: proxy.name, act });
+    }
+    proxy.writes = [];
+    this.#messages = this.#messages.filter((message) => message.proxy !== proxy);
+    proxy.nextViews = [null, null];
+    proxy.nextPins = null;
+  }
+
+  #restartProxy(): void {
+    const proxy = this.ground.pick(this.proxies);
+    if (!proxy.isAlive) this.#revive(proxy);
+  }
+
+  /** It gets the whole table before it serves; what it sent in its former life is gone. */
+  #revive(proxy: Proxy): void {
+    this.ground.trace.push(`${proxy.name} is back`);
+    this.ground.fence((owner) => owner === proxy.name);
+    proxy.isAlive = true;
+    proxy.moved.clear();
+    proxy.views = SLOTS.map((slot) => this.#viewOf(slot));
+    proxy.pins = this.#pinTable();
+  }
+
+  /** A server closes its connections: commands were executed or not, and nobody knows. */
+  #hiccup(): void {
+    for (const proxy of this.proxies) {
+      for (const write of proxy.writes.filter((each) => each.stage === "write")) {
+        if (this.ground.choose(2) === 0) this.#execution(write)();
+        proxy.writes = proxy.writes.filter((each) => each !== write);
+      }
+    }
+  }
+
+  #relapse(): void {
+    const job = this.ground.pick([...this.jobs.values()]);
+    if (job?.state === "migrating" && job.method === "keys") this.ground.relapse(job);
+  }
+
+  #cancel(): void {
+    const job = this.ground.pick([...this.jobs.values()]);
+    if (job === undefined || job.cancelled) return;
+    // The runner is stopped first, which waits for what its part of the engine has begun.
+    this.#runners.delete(job.id);
+    this.ground.complete(`dashboard ${this.#dashboard} job ${job.id}`);
+    this.jobs.set(job.id, { ...job, cancelled: true });
+  }
+
+  // ---------------------------------------------------------------------------------- clients
+
+  #newWrite(): void {
+    const proxy = this.ground.pick(this.proxies);
+    const key = this.ground.pick(KEYS.flat());
+    const slot = slotOfKey(key);
+    const view = proxy.views[slot];
+    const isWaiting = proxy.nextViews[slot] !== null || proxy.nextPins !== null;
+    if (!proxy.isAlive || view.isHeld || (isWaiting && this.ground.obeys("quiet"))) return;
+    const pin = view.from === 0 ? undefined : proxy.pins.states.get(key);
+    if (pin === "held" && this.ground.obeys("pins")) return;
+    const isKnown = view.from === 0 || proxy.moved.has(`${slot} ${view.epoch} ${key}`);
+    const isThere = isKnown || pin !== undefined || !this.ground.obeys("move first");
+    const stage = isThere ? "write" : "migrate";
+    const place = pin === undefined ? view.backend : view.from;
+    proxy.writes.push({ id: ++this.#writes, key, proxy, view, stage, place });
+  }
+
+  /** One write of one proxy gets one step further. */
+  #proceed(): void {
+    const proxy = this.ground.pick(this.proxies);
+    const write = this.ground.pick(proxy.writes);
+    if (write === undefined) return;
+    if (write.stage === "migrate") {
+      this.ground.migration(write.key, write)();
+      const isMoved = !this.ground.server(write.view.from).has(write.key);
+      if (!isMoved) {
+        // An error or BUSYKEY: again, after what may still be on its way is shut out.
+        if (this.ground.choose(2) === 0) this.ground.fence((owner) => owner === "wire");
+        return;
+      }
+      proxy.moved.add(`${slotOfKey(write.key)} ${write.view.epoch} ${write.key}`);
+      write.stage = "write";
+      return;
+    }
+    this.#execution(write)();
+    this.#acknowledged.push(write.id);
+    proxy.writes = proxy.writes.filter((each) => each !== write);
+  }
+
+  #execution(write: Write): () => void {
+    const { key, place, id } = write;
+    return () => {
+      this.ground.trace.push(`write ${id} of ${key} by ${write.proxy.name} at ${place}`);
+      const other = this.ground.server(3 - place);
+      const job = jobsBySlot(this.jobs.values()).get(slotOfKey(key));
+      const twin = other.get(key);
+      const isMoving = job?.method === "keys" && job.state !== "preparing";
+      if (twin !== undefined && isMoving && !this.ground.ghosts.has(twin)) {
+        throw new Broken(`${key} is written on ${place} while ${3 - place} has it`);
+      }
+      const value = this.ground.server(place).get(key) ?? [];
+      if (value.includes(id)) throw new Broken(`write ${id} is executed twice`);
+      this.ground.server(place).set(key, [...value, id]);
+    };
+  }
+
+  // ------------------------------------------------------------------------------ proxies' views
+
+  #view(backend: number, from: number, isHeld: boolean, epoch: number): View {
+    return { revision: ++this.#revision, backend, from, isHeld, epoch };
+  }
+
+  #viewOf(slot: number): View {
+    const job = jobsBySlot(this.jobs.values()).get(slot);
+    const phase = job === undefined ? null : phaseOf(job);
+    if (job === undefined || phase === null) return this.#view(this.ground.home[slot], 0, false, 0);
+    const { source_id: source, target_id: target, epoch } = job;
+    if (phase.state === "preparing") return this.#view(source, 0, phase.isHeld, 0);
+    if (phase.state === "finished") return this.#view(target, 0, phase.isHeld, 0);
+    const isHeld = phase.isHeld || (phase.state === "prepared" && this.ground.obeys("hold"));
+    return this.#view(target, source, isHeld, epoch);
+  }
+
+  #pinTable(): Pins {
+    const states = new Map<string, "pinned" | "held">();
+    for (const job of this.jobs.values()) {
+      for (const pin of job.pins) {
+        states.set(pin.key, pin.state === "pinned" ? "pinned" : "held");
+      }
+    }
+    return { revision: ++this.#revision, states };
+  }
+
+  #send(slots: readonly number[] | null): void {
+    const views = (slots ?? []).map((slot) => [slot, this.#viewOf(slot)] as const);
+    const pins = slots === null ? this.#pinTable() : null;
+    for (const proxy of this.proxies) {
+      if (proxy.isAlive) this.#messages.push({ proxy, views, pins });
+    }
+  }
+
+  /** Messages come in any order; some belong to a dashboard that has died since. */
+  #deliver(): void {
+    const message = this.ground.pick(this.#messages);
+    if (message === undefined) return;
+    this.#messages = this.#messages.filter((each) => each !== message);
+    const { proxy } = message;
+    const isNewer = (now: { revision: number }, next: { revision: number } | null, r: number) =>
+      !this.ground.obeys("revision") || r > Math.max(now.revision, next?.revision ?? 0);
+    for (const [slot, view] of message.views) {
+      if (isNewer(proxy.views[slot], proxy.nextViews[slot], view.revision)) {
+        proxy.nextViews[slot] = view;
+      }
+    }
+    if (message.pins !== null && isNewer(proxy.pins, proxy.nextPins, message.pins.revision)) {
+      proxy.nextPins = message.pins;
+    }
+  }
+
+  #settleViews(): void {
+    for (const proxy of this.proxies) {
+      for (const slot of SLOTS) {
+        const next = proxy.nextViews[slot];
+        const isQuiet = !proxy.writes.some((write) => slotOfKey(write.key) === slot);
+        if (next === null || (!isQuiet && this.ground.obeys("quiet"))) continue;
+        proxy.views[slot] = next;
+        this.ground.trace.push(`${proxy.name} slot ${slot}: ${JSON.stringify(next)}`);
+        proxy.nextViews[slot] = null;
+      }
+      const pins = proxy.nextPins;
+      if (pins === null || (proxy.writes.length > 0 && this.ground.obeys("quiet"))) continue;
+      proxy.pins = pins;
+      proxy.nextPins = null;
+    }
+  }
+
+  /** Whether all proxies route by this revision or a newer one; a dead one is fenced first. */
+  #haveAgreed(revision: number, slots: readonly number[] | null): boolean {
+    return this.proxies.every((proxy) => {
+      if (!proxy.isAlive) {
+        this.ground.fence((owner) => owner === proxy.name);
+        return true;
+      }
+      if (slots === null) return proxy.pins.revision >= revision;
+      return slots.every((slot) => proxy.views[slot].revision >= revision);
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------- jobs
+
+  #newJob(): void {
+    if (this.jobs.size > 0) return;
+    // Slots that a cancel has parted go on one by one.
+    const moving = this.ground.home[0] === this.ground.home[1] ? SLOTS : [this.ground.pick(SLOTS)];
+    const source = this.ground.home[moving[0]];
+    // Only an empty group can become a replica.
+    const isOdd = this.ground.home[0] !== this.ground.home[1];
+    const method = isOdd || this.ground.choose(3) > 0 ? "keys" : "replica";
+    // Somebody has left old keys where the slots go.
+    const key = this.ground.pick(KEYS[moving[0]]);
+    if (this.ground.choose(3) === 0) this.ground.server(3 - source).set(key, []);
+    const id = ++this.#lastJob;
+    this.jobs.set(id, {
+      id,
+      method,
+      source_id: source,
+      target_id: 3 - source,
+      epoch: id * 65536,
+      state: "preparing",
+      slots: moving,
+      pins: [],
+      started: 0,
+    });
+    this.migrations++;
+  }
+
+  #runJobs(): void {
+    for (const id of this.jobs.keys()) {
+      if (!this.#runners.has(id)) this.#runners.set(id, this.#runner(id));
+    }
+    const id = this.ground.pick([...this.#runners.keys()]);
+    const runner = this.#runners.get(id);
+    if (runner?.next().done === true) this.#runners.delete(id);
+  }
+
+  *#runner(id: number): Generator<void, void, void> {
+    let known = FRESH;
+    for (;;) {
+      const job = this.jobs.get(id);
+      if (job === undefined) return;
+      this.states.add(job.state);
+      const step = nextStep(job, known, { isPaused: false });
+      yield;
+      this.ground.trace.push(`job ${id} ${job.state}(${job.epoch}): ${JSON.stringify(step)}`);
+      if (step.kind === "push") known = yield* this.#push(job, step, known);
+      else if (step.kind === "run") known = yield* this.#part(job, step.part, known);
+      else if (step.kind === "retry") known = afterRetry(known);
+      else if (step.kind === "store") known = yield* this.#store(job, step, known);
+      else {
+        yield* this.#end(job, step);
+        return;
+      }
+      yield;
+    }
+  }
+
+  *#store(
+    job: MigrationJob,
+    step: Extract<Step, { kind: "store" }>,
+    known: Knowledge,
+  ): Generator<void, Knowledge, void> {
+    if (step.split !== undefined) {
+      const id = ++this.#lastJob;
+      this.jobs.set(id, { ...step.split, id });
+      yield;
+    }
+    if (step.job.reversed && !job.reversed) this.reversals++;
+    this.jobs.set(job.id, step.job);
+    return afterStore(job, step, known);
+  }
+
+  *#end(job: MigrationJob, step: Step): Generator<void, void, void> {
+    if (step.kind === "arrive") {
+      if (step.rest !== undefined) this.jobs.set(job.id, step.rest);
+      for (const slot of job.slots) this.ground.home[slot] = step.groupId;
+      yield;
+    }
+    if (step.kind !== "arrive" || step.rest === undefined) this.jobs.delete(job.id);
+    yield;
+    this.#send(job.slots);
+  }
+
+  *#push(
+    job: MigrationJob,
+    step: Extract<Step, { kind: "push" }>,
+    known: Knowledge,
+  ): Generator<void, Knowledge, void> {
+    const rounds = step.pinsOnly ? [null] : [null, job.slots];
+    for (const slots of rounds) {
+      const revision = this.#revision + 1;
+      this.#send(slots);
+      while (!this.#haveAgreed(revision, slots)) {
+        yield;
+        if (this.ground.isCalm || this.ground.choose(12) > 0) continue;
+        return slots === null ? { ...known, pins: "late" } : { ...known, slots: "late" };
+      }
+    }
+    return { ...known, pins: "agreed", slots: step.pinsOnly ? known.slots : "agreed" };
+  }
+
+  *#part(job: MigrationJob, part: Part, known: Knowledge): Generator<void, Knowledge, void> {
+    // Whoever moved before is shut out by the first thing that every part does.
+    const owner = `dashboard ${this.#dashboard} job ${job.id}`;
+    this.ground.fence((each) => each !== owner && each.endsWith(` job ${job.id}`));
+    this.ground.fence((each) => each === "wire");
+    const result = yield* this.ground.work(job, part, owner);
+    const found = result.kind === "done" && part.name === "move" ? (result.bigKeys ?? []) : [];
+    return { ...known, outcome: { part: part.name, result }, bigKeys: [...found] };
+  }
+
+  // ---------------------------------------------------------------------------------------- checks
+
+  #checkEnd(): void {
+    for (const key of KEYS.flat()) {
+      const home = this.ground.home[slotOfKey(key)];
+      const stranger = this.ground.server(3 - home).get(key);
+      if (stranger !== undefined && stranger.length > 0)
+        throw new Broken(`${key} is left where it is not at home`);
+    }
+    const values = KEYS.flat().flatMap(
+      (key) => this.ground.server(this.ground.home[slotOfKey(key)]).get(key) ?? [],
+    );
+    if (new Set(values).size !== values.length) throw new Broken("a write is there twice");
+    const lost = this.#acknowledged.filter((id) => !values.includes(id));
+    if (lost.length > 0) throw new Broken(`acknowledged writes are lost: ${lost.join(", ")}`);
+  }
+}
