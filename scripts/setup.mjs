@@ -6,13 +6,20 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { ROOT } from "./bun.mjs";
 
-/** Programs by purpose, each with the Debian package that has it. */
+/** ZooKeeper is a library of Java, not a program. */
+const ZOOKEEPER = "/usr/share/java/zookeeper.jar";
+
+/** Programs, or files, by purpose, each with the Debian package that has it. */
 const PROGRAMS = {
   start: { "redis-server": "redis-server" },
   test: {
     "redis-server": "redis-server",
     "redis-cli": "redis-tools",
     "redis-benchmark": "redis-tools",
+    "redis-sentinel": "redis-sentinel",
+    etcd: "etcd-server",
+    java: "zookeeper",
+    [ZOOKEEPER]: "zookeeper",
   },
   bench: {
     "redis-server": "redis-server",
@@ -58,7 +65,9 @@ export function findProgram(name) {
 }
 
 function missingPrograms(purpose) {
-  return Object.keys(PROGRAMS[purpose]).filter((program) => findProgram(program) === null);
+  return Object.keys(PROGRAMS[purpose]).filter((program) => {
+    return program.startsWith("/") ? !existsSync(program) : findProgram(program) === null;
+  });
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { OperatorError } from "../lib/operator-error.ts";
 import type { Coordinator } from "./coordinator.ts";
+import { EtcdCoordinator } from "./etcd.ts";
 import { FilesystemCoordinator } from "./filesystem.ts";
 
 /** The names that a configuration may use, each with the kind that it means. */
@@ -36,5 +37,7 @@ export function openCoordinator(options: CoordinatorOptions): Coordinator {
   }
   if (address === "") throw new OperatorError(`the address of the coordinator ${name} is empty`);
   if (kind === "filesystem") return new FilesystemCoordinator(address);
+  const { auth = "" } = options;
+  if (kind === "etcd") return new EtcdCoordinator(address, auth);
   throw new OperatorError(`the coordinator ${kind} is not built yet`);
 }

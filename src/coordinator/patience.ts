@@ -56,3 +56,29 @@ export class Tenure {
     this.#end.resolve(reason);
   }
 }
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/**
+ * Repeats `task` until it succeeds, with pauses of 1, 2, 4 … 30 seconds. Returns false when
+ * `signal` was aborted before that.
+ */
+export async function backOff(
+  task: () => Promise<void>,
+  signal: AbortSignal,
+  onFailure: (error: unknown) => void,
+): Promise<boolean> {
+  for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted;) {
+    try {
+      await task();
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      onFailure(error);
+      await sleep(pauseMs, signal).catch(() => {});
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    }
+  }
+  return false;
+}
