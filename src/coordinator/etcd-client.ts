@@ -3,7 +3,7 @@
 // long to try; `etcd.ts` knows what the calls mean.
 
 import { codeOf, messageOf, OperatorError } from "../lib/operator-error.ts";
-import { sleep } from "./patience.ts";
+import { OutcomeUnknown, sleep } from "./patience.ts";
 
 /** One endpoint has so long to answer. */
 const CALL_TIMEOUT_MS = 2_000;
@@ -17,9 +17,6 @@ const ROUND_PAUSE_MS = 100;
 const UNAUTHENTICATED = 16;
 const UNAVAILABLE = 14;
 const DEADLINE_EXCEEDED = 4;
-
-/** The change may have been made or not: the answer did not come. */
-export class OutcomeUnknown extends OperatorError {}
 
 /** etcd understood the call and refused it. */
 export class EtcdRefusal extends OperatorError {

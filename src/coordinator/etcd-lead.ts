@@ -8,17 +8,11 @@
  * is repeated, cannot come a second time after a newer one.
  */
 import { type LeadOptions, type Leadership, LeadershipLost, type Write } from "./coordinator.ts";
-import {
-  type EtcdClient,
-  type KeyValue,
-  OutcomeUnknown,
-  type RangeReply,
-  type TxnReply,
-} from "./etcd-client.ts";
+import { type EtcdClient, type KeyValue, type RangeReply, type TxnReply } from "./etcd-client.ts";
 import { EtcdLease, LeaseOver } from "./etcd-lease.ts";
 import { decode, encode, putOf, transactionsOf } from "./etcd-ops.ts";
 import { awaitOriginalHolder } from "./original-holder.ts";
-import { Sequence, sleep, Tenure, throwIfAborted } from "./patience.ts";
+import { OutcomeUnknown, Sequence, sleep, Tenure, throwIfAborted } from "./patience.ts";
 import { checkPath } from "./tree-path.ts";
 
 /** How often one that waits looks whether the key is gone. */

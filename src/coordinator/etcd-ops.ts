@@ -1,4 +1,5 @@
-// The words of etcd's transactions: keys, ranges, puts and deletes as its JSON interface wants them.
+// The words of etcd's transactions: keys, ranges, puts and deletes as its JSON interface wants
+// them.
 
 import type { Write } from "./coordinator.ts";
 

@@ -5,6 +5,7 @@ import { OperatorError } from "../lib/operator-error.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { EtcdCoordinator } from "./etcd.ts";
 import { FilesystemCoordinator } from "./filesystem.ts";
+import { ZookeeperCoordinator } from "./zookeeper.ts";
 
 /** The names that a configuration may use, each with the kind that it means. */
 const KINDS: Readonly<Record<string, Coordinator["kind"]>> = {
@@ -22,8 +23,6 @@ export interface CoordinatorOptions {
   readonly address: string;
   /** "user:password", or "" for none. */
   readonly auth?: string;
-  /** ZooKeeper's session: how long it outlives a client that is gone. */
-  readonly sessionMs?: number;
 }
 
 /** Throws `OperatorError` when the name is none or the address is missing. */
@@ -39,5 +38,5 @@ export function openCoordinator(options: CoordinatorOptions): Coordinator {
   if (kind === "filesystem") return new FilesystemCoordinator(address);
   const { auth = "" } = options;
   if (kind === "etcd") return new EtcdCoordinator(address, auth);
-  throw new OperatorError(`the coordinator ${kind} is not built yet`);
+  return new ZookeeperCoordinator(address, auth);
 }

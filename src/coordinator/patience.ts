@@ -3,6 +3,9 @@
 
 import { OperatorError } from "../lib/operator-error.ts";
 
+/** The change may have been made or not: the answer did not come. */
+export class OutcomeUnknown extends OperatorError {}
+
 /** Rejects with an `OperatorError` as soon as `signal` is aborted. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -36,7 +36,6 @@ export function openService(service: Service, auth = ""): Owned {
     name: service.name,
     address: service.address,
     auth,
-    sessionMs: TTL_MS,
   });
   return { coordinator, [Symbol.asyncDispose]: () => coordinator.close() };
 }

@@ -71,7 +71,7 @@ export class Leader implements AsyncDisposable {
 }
 
 async function main(name: string, address: string, ttlMs: number): Promise<void> {
-  const coordinator = openCoordinator({ name, address, sessionMs: ttlMs });
+  const coordinator = openCoordinator({ name, address });
   const lead = await coordinator.lead(PATH, "leader", { ttlMs });
   process.stdout.write(`leads ${lead.fence}\n`);
   for (let count = 1; ; count++) {

@@ -7,6 +7,7 @@
 //
 // A test file that has only such tests imports `test` from nowhere else.
 import { test as bunTest, type TestOptions } from "bun:test";
+import { existsSync } from "node:fs";
 
 type Body = () => void | Promise<unknown>;
 type Options = number | TestOptions;
@@ -21,11 +22,16 @@ const LOG_LINES = 100;
 const logs: { name: string; read: () => string }[] = [];
 
 export function systemTest(...programs: string[]): SystemTest {
-  const missing = programs.filter((name) => Bun.which(name, { PATH: SEARCH_PATH }) === null);
+  const missing = programs.filter((name) => !isInstalled(name));
   if (missing.length > 0) return refuse(`${missing.join(" and ")} not installed here`);
   return (name, body, options) => {
     bunTest(name, () => withLogsOnFailure(body), options);
   };
+}
+
+/** A program by its name, or a file by its path. */
+function isInstalled(name: string): boolean {
+  return name.startsWith("/") ? existsSync(name) : Bun.which(name, { PATH: SEARCH_PATH }) !== null;
 }
 
 /**
