@@ -1,10 +1,28 @@
 // Ends connections of migrations at servers, so that nothing that was sent over them runs later.
+// A MIGRATE that timed out has closed its socket, but the kernel of the source goes on sending what
+// was written: a RESTORE can run long after the next attempt has moved the key, and would bring it
+// back after a deletion. So the connection is ended at the target before the next attempt.
 
+import { RedisClient } from "../redis/client.ts";
+import { endConnections, type ServerConnection } from "./connections.ts";
+import { linkName } from "./link.ts";
 import type { Login, Passage } from "./types.ts";
 
-/** Closes what a source may have opened to `target` for MIGRATE. How many connections. */
+/** What a connection may have said last that a server opened for MIGRATE. */
+const MIGRATE_COMMANDS = new Set(["restore", "restore-asking", "select", "auth", "null", ""]);
+
+/**
+ * Closes what a source may have opened to `target` for MIGRATE. How many connections. It asks over
+ * a connection of its own: whatever waits to be accepted is accepted before that.
+ */
 export async function fenceTarget(target: string, login: Login): Promise<number> {
-  throw new Error(`not here yet: ${target} ${login.username}`);
+  using client = await RedisClient.connect(target, { ...login, name: "codis-fence", bytes: true });
+  return await endConnections(client, isMigrateConnection);
+}
+
+/** All of ours have names; a client of somebody else that is hit only connects again. */
+function isMigrateConnection({ name, command }: ServerConnection): boolean {
+  return name === "" && MIGRATE_COMMANDS.has(command);
 }
 
 /**
@@ -12,5 +30,15 @@ export async function fenceTarget(target: string, login: Login): Promise<number>
  * servers. Call it when a job is taken over, before its next step, with no part of it running.
  */
 export async function silenceJob(passage: Passage): Promise<void> {
-  throw new Error(`not here yet: ${passage.source}`);
+  const prefix = linkName(passage.jobId, "");
+  const ends = [passage.source, passage.target];
+  for (const address of ends) {
+    using client = await RedisClient.connect(address, {
+      ...passage.login,
+      name: "codis-fence",
+      bytes: true,
+    });
+    await endConnections(client, ({ name }) => name.startsWith(prefix));
+  }
+  for (const address of ends) await fenceTarget(address, passage.login);
 }

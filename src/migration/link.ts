@@ -1,0 +1,110 @@
+/**
+ * A connection of the engine to one of its two servers, named so that it can be found and ended at
+ * the server by whoever takes a job over: `codis-mover-<job>-<part>`. Values are bytes.
+ *
+ * A command that was sent when a connection broke may still run at the server. `openAlone` ends
+ * such an heir-loom first: once it has resolved, no older connection of that name says anything.
+ */
+import { ConnectionError, RedisClient, type Argument } from "../redis/client.ts";
+import { keysByDatabase, parseInfo, type Info } from "../redis/info.ts";
+import { type Reply, ReplyError } from "../resp/value.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import { endConnections } from "./connections.ts";
+import { askServer, textOf, type ServerKind } from "./server-kind.ts";
+import { MigrationStopped, type Login } from "./types.ts";
+
+export function linkName(jobId: number, part: string): string {
+  return `codis-mover-${jobId}-${part}`;
+}
+
+export class Link implements Disposable {
+  #database = 0;
+
+  private constructor(
+    readonly client: RedisClient,
+    readonly kind: ServerKind,
+  ) {}
+
+  /** Throws `ConnectionError`, or `MigrationStopped` when the login is refused. */
+  static async open(address: string, login: Login, name: string): Promise<Link> {
+    const client = await connect(address, login, name);
+    try {
+      const { kind } = await askServer(client);
+      return new Link(client, kind);
+    } catch (error) {
+      client.close();
+      throw error instanceof ReplyError ? refusal(address, login, error) : error;
+    }
+  }
+
+  /** The same, after every other connection of that name has ended. */
+  static async openAlone(address: string, login: Login, name: string): Promise<Link> {
+    const client = await connect(address, login, "");
+    try {
+      await endConnections(client, (each) => each.name === name);
+      await client.pipeline([["CLIENT", "SETNAME", name]]);
+      const { kind } = await askServer(client);
+      return new Link(client, kind);
+    } catch (error) {
+      client.close();
+      throw error instanceof ReplyError ? refusal(address, login, error) : error;
+    }
+  }
+
+  get address(): string {
+    return this.client.address;
+  }
+
+  /** Throws `MigrationStopped` for a replica: keys belong to the master of a group. */
+  mustBeMaster(): void {
+    if (this.kind.isMaster) return;
+    throw new MigrationStopped(
+      `${this.address} is a replica: make it the master of its group, or name the one that is`,
+    );
+  }
+
+  async call(command: readonly Argument[], timeoutMs?: number): Promise<Reply> {
+    return await this.client.call(command, timeoutMs);
+  }
+
+  async pipeline(commands: readonly (readonly Argument[])[], timeoutMs?: number): Promise<Reply[]> {
+    return await this.client.pipeline(commands, timeoutMs);
+  }
+
+  async select(database: number): Promise<void> {
+    if (database === this.#database) return;
+    await this.client.call(["SELECT", database]);
+    this.#database = database;
+  }
+
+  async info(section?: string): Promise<Info> {
+    const command = section === undefined ? ["INFO"] : ["INFO", section];
+    return parseInfo(textOf(await this.client.call(command)));
+  }
+
+  /** The databases that have keys, ascending. */
+  async databases(): Promise<number[]> {
+    return [...keysByDatabase(await this.info("keyspace")).keys()].sort((a, b) => a - b);
+  }
+
+  [Symbol.dispose](): void {
+    this.client.close();
+  }
+}
+
+async function connect(address: string, login: Login, name: string): Promise<RedisClient> {
+  try {
+    return await RedisClient.connect(address, { ...login, name, bytes: true });
+  } catch (error) {
+    throw error instanceof ReplyError ? refusal(address, login, error) : error;
+  }
+}
+
+function refusal(address: string, login: Login, error: ReplyError): Error {
+  const isPassing = ["LOADING", "BUSY", "MASTERDOWN"].includes(error.code);
+  if (isPassing) return new ConnectionError(`${address} answers: ${messageOf(error)}`);
+  const who = login.username === "" ? "the default user" : `user ${login.username}`;
+  return new MigrationStopped(
+    `${address} refuses ${who}: ${error.message}; mend the login there or in the product's settings`,
+  );
+}
