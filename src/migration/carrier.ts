@@ -241,7 +241,7 @@ export class Carrier implements Disposable {
     return this.#source;
   }
 
-  /** A replica that takes writes would lose the keys at its next sync: so look at every reconnect. */
+  /** A replica that takes writes would lose the keys at its next sync: hence the look each time. */
   async #openTarget(): Promise<Link> {
     if (this.#target?.client.isOpen) return this.#target;
     const { target, login, jobId } = this.passage;

@@ -1,5 +1,6 @@
 // Durable mode: a key leaves the source only when the target cannot lose it any more, because a
-// replica of the target has it, or its disk. MIGRATE COPY, then this, then a deletion at the source.
+// replica of the target has it, or its disk. MIGRATE COPY, then this, then the deletion at the
+// source.
 
 import { OWN_KEY_PREFIX } from "../model/own-keys.ts";
 import { type Reply, ReplyError } from "../resp/value.ts";

@@ -105,6 +105,7 @@ function refusal(address: string, login: Login, error: ReplyError): Error {
   if (isPassing) return new ConnectionError(`${address} answers: ${messageOf(error)}`);
   const who = login.username === "" ? "the default user" : `user ${login.username}`;
   return new MigrationStopped(
-    `${address} refuses ${who}: ${error.message}; mend the login there or in the product's settings`,
+    `${address} refuses ${who} (${error.message}): ` +
+      `set the login of the product to one that it accepts`,
   );
 }
