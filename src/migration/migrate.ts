@@ -89,14 +89,12 @@ export function outcomeOf(reply: Reply, command: MigrateCommand, source: string)
   }
   if (passedOn.includes("DUMP payload version or checksum are wrong")) {
     const from = kindText(command.source);
-    const reason = `${target} cannot read what ${from} writes: move to a server of that version or newer`;
+    const reason = `${target} cannot read what ${from} writes: move to a server as new as that`;
     return { kind: "stop", reason };
   }
   if (passedOn.includes("DB index is out of range")) {
-    return {
-      kind: "stop",
-      reason: `${target} has no database ${command.database}: raise databases`,
-    };
+    const reason = `${target} has no database ${command.database}: raise databases there`;
+    return { kind: "stop", reason };
   }
   if (passedOn.startsWith("ERR unknown command")) {
     return { kind: "stop", reason: `${said}; RESTORE must not be renamed there` };
@@ -119,7 +117,7 @@ function loginAdvice({ source, login }: MigrateCommand): string {
     return `allow RESTORE and SELECT to ${who} there`;
   }
   return (
-    `${kindText(source)} cannot log in when it sends keys: let the default user RESTORE and SELECT ` +
-    `without a password there, or use the method replica`
+    `${kindText(source)} cannot log in when it sends keys: let the default user there RESTORE ` +
+    `and SELECT without a password, or use the method replica`
   );
 }
