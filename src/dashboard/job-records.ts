@@ -71,6 +71,18 @@ export function mirrorOf(job: MigrationJob, mappings: readonly SlotMapping[]): S
   return changed;
 }
 
+/** The mappings as people should see them: those of moving slots mirror their jobs. */
+export function mirrored(
+  mappings: readonly SlotMapping[],
+  jobs: Iterable<MigrationJob>,
+): readonly SlotMapping[] {
+  const changed = [...jobs].flatMap((job) => mirrorOf(job, mappings));
+  if (changed.length === 0) return mappings;
+  const seen = [...mappings];
+  for (const mapping of changed) seen[mapping.id] = mapping;
+  return seen;
+}
+
 /**
  * The jobs that must be written differently when a dashboard takes over: one that was divided, and
  * not yet shortened when the dashboard died, gives up what the newer one has.

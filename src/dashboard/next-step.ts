@@ -137,8 +137,9 @@ export function afterStore(
 ): Knowledge {
   const { job, setback = "" } = step;
   // Slots that left the job are told of by the job that has them now.
-  const isSameRoute = before.state === job.state && before.epoch === job.epoch;
-  const isForward = setback === "" && !isSameRoute;
+  const isSameState = before.state === job.state && before.epoch === job.epoch;
+  const isSameRoute = isSameState || job.state === "switching";
+  const isForward = setback === "" && !isSameState;
   return {
     ...FRESH,
     slots: isSameRoute ? known.slots : "unknown",

@@ -96,7 +96,7 @@ const ARRIVING = [
   "src/coordinator/coordinator.ts",
   "src/dashboard/job-records.ts",
   "src/coordinator/open.ts",
-  "src/dashboard/next-step.ts",
+  "src/dashboard/jobs.ts",
   "src/dashboard/product.ts",
   "src/dashboard/rebalance.ts",
   "src/dashboard/slot-weights.ts",

@@ -1,0 +1,415 @@
+/**
+ * Runs one migration job: asks `nextStep`, performs the step, asks again. What it knows of the job
+ * beyond the stored record is in `Knowledge` and dies with it. `jobs.ts` makes one of these for
+ * each stored job and stops it before anybody changes the record.
+ *
+ * Steps that store or push run inside `Product.exclusive`, parts of the engine outside of it.
+ */
+import { assert } from "../lib/assert.ts";
+import { log } from "../lib/log.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import { silenceJob } from "../migration/fence.ts";
+import { RecentlyMoved } from "../migration/recently-moved.ts";
+import type { Pace, Passage, Watch } from "../migration/types.ts";
+import type { MigrationJob } from "../model/migration-job.ts";
+import { idleMapping, type SlotMapping } from "../model/slot-mapping.ts";
+import type { JobStat } from "../model/topom-stats.ts";
+import { passageOf, runPart } from "./job-parts.ts";
+import { JobProgress } from "./job-progress.ts";
+import { mirrorOf } from "./job-records.ts";
+import {
+  afterRetry,
+  afterStore,
+  FRESH,
+  type Knowledge,
+  nextStep,
+  type Outcome,
+  type Part,
+  type Step,
+} from "./next-step.ts";
+import { type Change, ProxiesFailed, type Product } from "./product.ts";
+
+/** Pauses after failures in a row. */
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 10_000;
+
+/** How often somebody who waits looks whether things have changed without a word to us. */
+const LOOK_MS = 1_000;
+
+/** Tests end the process here, as a power cut would: "<state> <step> <before or after>". */
+const CRASH_AT = process.env.CODIS_TEST_CRASH_AT ?? "";
+
+/** The reason that a part of the engine is given when it is called off. */
+class CalledOff extends Error {}
+
+export interface RunOptions {
+  readonly product: Product;
+  readonly id: number;
+  /** The job gave its slots back: others should be tried first. */
+  readonly onPostponed: (job: MigrationJob, reason: string) => void;
+  /** Parts of the slots go on as a job of their own. */
+  readonly onSplit: (id: number) => void;
+  readonly onStep: (run: JobRun) => void;
+}
+
+export class JobRun {
+  readonly progress: JobProgress;
+  /** Resolves when nothing of it runs any more: the job is gone, or the run was stopped. */
+  readonly ended: Promise<void>;
+  #known: Knowledge = FRESH;
+  #isStopped = false;
+  /** A part of the engine is under way; aborting calls it off. */
+  #part: { readonly abort: AbortController; readonly passage: Passage } | null = null;
+  #isSilenced = false;
+  #recent = { epoch: -1, moved: new RecentlyMoved() };
+  #wakeUp: () => void = () => {};
+  #isPausing = false; // for a time that nothing but an interrupt shortens
+  #holdSinceMs = 0;
+
+  constructor(
+    readonly options: RunOptions,
+    job: MigrationJob,
+  ) {
+    this.progress = new JobProgress(job);
+    this.ended = this.#run();
+  }
+
+  get job(): MigrationJob | undefined {
+    return this.options.product.records.jobs.get(this.options.id);
+  }
+
+  get isMoving(): boolean {
+    return this.#part !== null;
+  }
+
+  /** Requests are held for it, or a part runs: a bad time for others to touch its groups. */
+  get isBusy(): boolean {
+    const state = this.job?.state;
+    return this.#part !== null || ["holding", "reversing", "switching"].includes(state ?? "");
+  }
+
+  get stat(): JobStat | null {
+    const { job } = this;
+    return job === undefined ? null : this.progress.statOf(job, this.#isPaused(job));
+  }
+
+  /** Calls off what runs and ends; the record stays. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.interrupt();
+    await this.ended;
+  }
+
+  /** Calls off the part that runs, and any pause, so that the step is chosen anew. */
+  interrupt(): void {
+    this.#part?.abort.abort(new CalledOff("called off"));
+    this.#wakeUp();
+  }
+
+  /** Something has changed. A part that talks to servers which are no masters any more ends. */
+  look(): void {
+    const { job } = this;
+    if (job !== undefined && this.#part !== null && !this.#isSamePassage(job)) this.interrupt();
+    else if (!this.#isPausing) this.#wakeUp();
+  }
+
+  async #run(): Promise<void> {
+    // The caller has to know this run before it does anything.
+    await Promise.resolve();
+    while (!this.#isStopped) {
+      const { job } = this;
+      if (job === undefined) return;
+      try {
+        await this.#next(job);
+      } catch (error) {
+        if (this.#isStopped) return;
+        // The store or the lead failed: nobody knows what was written, as after a crash.
+        log.warn(`migration job ${job.id}: ${messageOf(error)}`);
+        this.progress.error = messageOf(error);
+        this.#known = { ...FRESH, failures: this.#known.failures + 1 };
+        await this.#pause(LOOK_MS);
+      }
+      this.options.onStep(this);
+    }
+  }
+
+  async #next(job: MigrationJob): Promise<void> {
+    const step = this.#choose(job);
+    switch (step.kind) {
+      case "wait":
+        return this.#pause(LOOK_MS);
+      case "retry":
+        this.#complain(job, step.reason);
+        this.#isPausing = true;
+        await this.#pause(pauseAfter(this.#known.failures));
+        this.#isPausing = false;
+        this.#known = afterRetry(this.#known);
+        return;
+      case "run":
+        crashAt(job, step, "before");
+        await this.#runPart(job, step.part);
+        return crashAt(job, step, "after");
+      default:
+        return this.#exclusively(job, step);
+    }
+  }
+
+  #choose(job: MigrationJob): Step {
+    return nextStep(job, this.#known, { isPaused: this.#isPaused(job) });
+  }
+
+  // ------------------------------------------------------------------------------ store and push
+
+  /**
+   * Performs a step, and those that follow while requests are held for it: hold, store and switch
+   * must not wait in between for others.
+   */
+  async #exclusively(chosenFor: MigrationJob, chosen: Step): Promise<void> {
+    const { product } = this.options;
+    await product.exclusive(`migration job ${chosenFor.id}`, async () => {
+      let [job, step] = [chosenFor, chosen];
+      // Somebody was faster: choose again.
+      if (!Bun.deepEquals(job, this.job)) return;
+      for (;;) {
+        crashAt(job, step, "before");
+        if (step.kind === "push") await this.#push(job, step);
+        else await this.#store(job, step);
+        crashAt(job, step, "after");
+        const now = this.job;
+        const isHeld = job.state === "holding" || (step.kind === "store" && isReversal(job, now));
+        if (this.#isStopped || now === undefined || !isHeld) return;
+        job = now;
+        step = this.#choose(job);
+        if (step.kind !== "push" && step.kind !== "store") return;
+      }
+    });
+  }
+
+  async #push(job: MigrationJob, step: Extract<Step, { kind: "push" }>): Promise<void> {
+    const { fleet, records, config } = this.options.product;
+    if (step.isHold && this.#holdSinceMs === 0) this.#holdSinceMs = performance.now();
+    const options = step.isHold ? { deadlineMs: config.migrationHoldTimeoutMs } : {};
+    const isLegacy = fleet.hasLegacyProxies;
+    let what: "pins" | "slots" = "pins";
+    try {
+      if (this.#known.pins !== "agreed" && !isLegacy) await fleet.resyncPins(options);
+      this.#known = { ...this.#known, pins: "agreed" };
+      what = "slots";
+      if (!step.pinsOnly) await fleet.resync(job.slots, options);
+      this.#known = { ...this.#known, slots: "agreed" };
+    } catch (error) {
+      if (!(error instanceof ProxiesFailed)) throw error;
+      this.#complain(job, error.message);
+      this.#known = { ...this.#known, [what]: "late" };
+      return;
+    }
+    this.progress.error = "";
+    if (step.isHold) return;
+    this.#noteHold();
+    // The mirror is for others, and 1024 writes are too many while requests wait.
+    const mirror = mirrorOf(job, records.slots);
+    if (mirror.length > 0) await records.save({ slots: mirror });
+  }
+
+  async #store(job: MigrationJob, step: Step): Promise<void> {
+    const { records } = this.options.product;
+    if (step.kind === "store") return this.#storeJob(job, step);
+    if (step.kind === "arrive") {
+      const idle = job.slots.map((slot) => idleMapping(slot, step.groupId));
+      const end: Change = step.rest === undefined ? { removedJob: job.id } : { job: step.rest };
+      await records.save({ slots: idle }, end);
+      this.#known = { ...FRESH, slots: "agreed", pins: "agreed" };
+      log.info(`migration job ${job.id}: ${job.slots.length} slots are at group ${step.groupId}`);
+      return this.#tellEnd(job);
+    }
+    if (step.kind === "postpone") {
+      await records.save({ slots: pendingAgain(job, records.slots) }, { removedJob: job.id });
+      log.warn(`migration job ${job.id} is postponed: ${step.reason}`);
+      this.options.onPostponed(job, step.reason);
+      return this.#tellEnd(job);
+    }
+    assert(step.kind === "remove", "no other step ends a job");
+    await records.save({ removedJob: job.id });
+  }
+
+  async #storeJob(job: MigrationJob, step: Extract<Step, { kind: "store" }>): Promise<void> {
+    const { records } = this.options.product;
+    const { job: next, split } = step;
+    const changes: Change[] = [];
+    if (split !== undefined) {
+      // The new one first: repairJobs takes the slots from the older one.
+      const id = records.options.last_job + 1;
+      changes.push({ options: { ...records.options, last_job: id } }, { job: { ...split, id } });
+    }
+    changes.push({ job: next });
+    // Whoever believes the mirror must not go on in the old direction.
+    if (isReversal(job, next)) changes.push({ slots: mirrorOf(next, records.slots) });
+    await records.save(...changes);
+    if (split !== undefined) this.options.onSplit(records.options.last_job);
+    const stored = this.job;
+    assert(stored !== undefined, "what was stored is there");
+    this.#known = afterStore(job, step, this.#known);
+    if (job.state !== next.state) {
+      log.info(
+        `migration job ${job.id}: ${job.state} → ${next.state}, epoch ${next.epoch}, ` +
+          `${next.slots.length} slots, group ${next.source_id} → ${next.target_id}`,
+      );
+    }
+  }
+
+  /** The slots are at rest: proxies may read from replicas again. Nothing depends on it. */
+  async #tellEnd(job: MigrationJob): Promise<void> {
+    const { fleet, records } = this.options.product;
+    try {
+      await fleet.resync(job.slots);
+    } catch (error) {
+      log.warn(`migration job ${job.id} has ended: ${messageOf(error)}`);
+      const ids = new Set(job.slots.map((slot) => records.slots[slot].group_id));
+      for (const group of records.groups.values()) {
+        if (ids.has(group.id)) await records.save({ group: { ...group, out_of_sync: true } });
+      }
+    }
+  }
+
+  #noteHold(): void {
+    if (this.#holdSinceMs === 0) return;
+    const ms = performance.now() - this.#holdSinceMs;
+    this.#holdSinceMs = 0;
+    this.progress.holdMs = Math.max(this.progress.holdMs, ms);
+  }
+
+  // ------------------------------------------------------------------------------------- parts
+
+  async #runPart(job: MigrationJob, part: Part): Promise<void> {
+    const { product } = this.options;
+    const { records, config } = product;
+    const abort = new AbortController();
+    const passage = passageOf(job, records.groups, config);
+    this.#part = { abort, passage };
+    try {
+      await this.#silence(passage);
+      const call = {
+        job,
+        passage,
+        config,
+        slots: records.slots,
+        recent: this.#recentOf(job),
+        watch: this.#watch(job, abort.signal),
+        onTotal: (keys: number) => {
+          this.progress.keysTotal = keys;
+        },
+      };
+      this.#learn(job, part, await runPart(part, call));
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      this.#learn(job, part, { kind: "failed", reason: messageOf(error) });
+    } finally {
+      this.#part = null;
+    }
+  }
+
+  #learn(job: MigrationJob, part: Part, result: Outcome): void {
+    const bigKeys = part.name === "move" && result.kind === "done" ? (result.bigKeys ?? []) : [];
+    this.#known = { ...this.#known, outcome: { part: part.name, result }, bigKeys };
+    if (result.kind === "done") this.progress.error = "";
+    else this.#complain(job, result.reason);
+  }
+
+  /** Whatever an earlier dashboard has left at the servers for this job must not run any more. */
+  async #silence(passage: Passage): Promise<void> {
+    if (this.#isSilenced || passage.source === "") return;
+    await silenceJob(passage);
+    this.#isSilenced = true;
+  }
+
+  #recentOf(job: MigrationJob): RecentlyMoved {
+    if (this.#recent.epoch !== job.epoch) {
+      this.#recent = { epoch: job.epoch, moved: new RecentlyMoved() };
+    }
+    return this.#recent.moved;
+  }
+
+  #watch(job: MigrationJob, signal: AbortSignal): Watch {
+    const pinned = new Set(job.pins.map((pin) => `${pin.db} ${pin.key}`));
+    return {
+      signal,
+      pace: () => this.#pace(job),
+      onProgress: ({ keys, bytes }) => {
+        this.progress.add(keys, bytes);
+        this.options.onStep(this);
+      },
+      onSlotError: (slot, reason) => {
+        this.progress.slotError(slot, reason);
+        this.options.onStep(this);
+      },
+      isPinned: (db, key) => {
+        return pinned.size > 0 && pinned.has(`${db} ${Buffer.from(key).toString("base64")}`);
+      },
+      onBigKey: () => {},
+    };
+  }
+
+  #pace(job: MigrationJob): Pace {
+    const { config, records } = this.options.product;
+    return {
+      goalMs: config.migrationGoalMs,
+      duty: config.migrationDutyPercent / 100,
+      scanCount: config.migrationScanCount,
+      intervalUs: records.options.migration_interval,
+      isPaused: this.#isPaused(job),
+      isDurable: config.migrationDurable,
+    };
+  }
+
+  #isPaused(job: MigrationJob): boolean {
+    const { records } = this.options.product;
+    const isChanging = [job.source_id, job.target_id].some((id) => {
+      return records.groups.get(id)?.promoting.state !== undefined;
+    });
+    return records.options.migration_disabled || isChanging;
+  }
+
+  #isSamePassage(job: MigrationJob): boolean {
+    const { records, config } = this.options.product;
+    const { source, target } = passageOf(job, records.groups, config);
+    return source === this.#part?.passage.source && target === this.#part.passage.target;
+  }
+
+  #complain(job: MigrationJob, reason: string): void {
+    if (this.progress.error !== reason) log.warn(`migration job ${job.id}: ${reason}`);
+    this.progress.error = reason;
+  }
+
+  /** Ends early when something changes. */
+  async #pause(ms: number): Promise<void> {
+    if (this.#isStopped) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#wakeUp = resolve;
+    await promise;
+    this.#wakeUp = () => {};
+    clearTimeout(timer);
+  }
+}
+
+/** Longer after each failure in a row. */
+export function pauseAfter(failures: number): number {
+  return Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
+}
+
+function crashAt(job: MigrationJob, step: Step, when: "before" | "after"): void {
+  if (CRASH_AT === `${job.state} ${step.kind} ${when}`) process.kill(process.pid, "SIGKILL");
+}
+
+function isReversal(before: MigrationJob, after: MigrationJob | undefined): boolean {
+  return after !== undefined && before.source_id !== after.source_id;
+}
+
+/** The slots as they were before the job took them. */
+function pendingAgain(job: MigrationJob, mappings: readonly SlotMapping[]): SlotMapping[] {
+  return job.slots.map((id) => ({
+    id,
+    group_id: job.source_id,
+    action: { ...mappings[id].action, state: "pending", target_id: job.target_id },
+  }));
+}
