@@ -1,5 +1,6 @@
 // The parts of a job, performed by the engine (`src/migration`): from the words of
-// `next-step.ts` to its calls and back. An error is an outcome here, since whatever went wrong, the job tries again.
+// `next-step.ts` to its calls and back. An error is an outcome here, since whatever went wrong,
+// the job tries again.
 
 import { messageOf } from "../lib/operator-error.ts";
 import { deleteLeftovers } from "../migration/audit.ts";

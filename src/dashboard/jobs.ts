@@ -39,22 +39,25 @@ export class MigrationJobs implements Jobs {
   #wakeUp: () => void = () => {};
   #status = "";
 
-  /** The product is asked for only after `start`. */
-  constructor(private readonly product: () => Product) {}
+  /** Does nothing with the product before `start`. */
+  constructor(private readonly product: Product) {}
 
   // ----------------------------------------------------------------------------- start and stop
 
-  /** Takes over all stored jobs. */
-  async start(): Promise<void> {
-    const product = this.product();
-    await product.exclusive("take over the migration jobs", async () => {
-      for (const job of repairJobs(product.records.jobs.values())) {
-        await product.records.save(job.slots.length > 0 ? { job } : { removedJob: job.id });
+  start(): void {
+    this.#isStarted = true;
+    this.#scheduler = this.#schedule();
+  }
+
+  /** All stored jobs go on from where they are. */
+  async #takeOver(): Promise<void> {
+    const { records } = this.product;
+    await this.product.exclusive("take over the migration jobs", async () => {
+      for (const job of repairJobs(records.jobs.values())) {
+        await records.save(job.slots.length > 0 ? { job } : { removedJob: job.id });
       }
     });
-    this.#isStarted = true;
-    for (const id of product.records.jobs.keys()) this.#begin(id);
-    this.#scheduler = this.#schedule();
+    for (const id of records.jobs.keys()) this.#begin(id);
   }
 
   /** Nothing of any job runs afterwards; the records stay as they are. */
@@ -81,11 +84,11 @@ export class MigrationJobs implements Jobs {
   }
 
   #begin(id: number): void {
-    const job = this.product().records.jobs.get(id);
+    const job = this.product.records.jobs.get(id);
     if (job === undefined || this.#runs.has(id) || !this.#isStarted) return;
     const run = new JobRun(
       {
-        product: this.product(),
+        product: this.product,
         id,
         onPostponed: (given, reason) => this.#rest(given, reason),
         onSplit: (other) => this.#begin(other),
@@ -123,10 +126,13 @@ export class MigrationJobs implements Jobs {
   // -------------------------------------------------------------------------------------- orders
 
   async #schedule(): Promise<void> {
+    let hasTakenOver = false;
     while (this.#isStarted) {
       try {
+        if (!hasTakenOver) await this.#takeOver();
+        hasTakenOver = true;
         await this.#adoptOrphans();
-        if (!this.product().records.options.migration_disabled) await this.#beginBatches();
+        if (!this.product.records.options.migration_disabled) await this.#beginBatches();
       } catch (error) {
         if (this.#isStarted) log.warn(`the migration cannot begin: ${messageOf(error)}`);
       }
@@ -140,12 +146,12 @@ export class MigrationJobs implements Jobs {
   }
 
   async #beginBatches(): Promise<void> {
-    const { records } = this.product();
+    const { records } = this.product;
     this.#forgetRests();
     for (const { source, target, slots } of this.#batches()) {
       const method = await this.#methodOf(source, target, slots[0]);
       if (method === null) continue;
-      await this.product().exclusive(`a migration from group ${source} to ${target}`, async () => {
+      await this.product.exclusive(`a migration from group ${source} to ${target}`, async () => {
         // Who was ready before the servers were asked may not be any more.
         const batch = this.#batches().find((each) => {
           return each.source === source && each.target === target;
@@ -157,7 +163,7 @@ export class MigrationJobs implements Jobs {
   }
 
   #batches(): Batch[] {
-    const { records, config } = this.product();
+    const { records, config } = this.product;
     const now = performance.now();
     const resting = [...this.#rests].filter(([, rest]) => rest.untilMs > now);
     return nextBatches(records, {
@@ -177,7 +183,7 @@ export class MigrationJobs implements Jobs {
   }
 
   async #chooseMethod(source: number, target: number): Promise<JobMethod> {
-    const { records, config, fleet } = this.product();
+    const { records, config, fleet } = this.product;
     const from = masterOf(records.groups.get(source));
     if (from === "") return "keys"; // there are no keys to move
     const kinds = [from, masterOf(records.groups.get(target))].map((address) => {
@@ -196,7 +202,7 @@ export class MigrationJobs implements Jobs {
 
   /** Inside `exclusive`. */
   async #create(batch: Batch, method: JobMethod, state: JobState): Promise<void> {
-    const { records } = this.product();
+    const { records } = this.product;
     const id = records.options.last_job + 1;
     const job: MigrationJob = {
       id,
@@ -220,11 +226,11 @@ export class MigrationJobs implements Jobs {
   }
 
   async #adoptOrphans(): Promise<void> {
-    for (const { source, target, slots } of orphansOf(this.product().records)) {
+    for (const { source, target, slots } of orphansOf(this.product.records)) {
       const method = await this.#methodOf(source, target, slots[0]);
       if (method === null) continue;
-      await this.product().exclusive("adopt slots that no job moves", async () => {
-        for (const orphans of orphansOf(this.product().records)) {
+      await this.product.exclusive("adopt slots that no job moves", async () => {
+        for (const orphans of orphansOf(this.product.records)) {
           if (orphans.source !== source || orphans.target !== target) continue;
           await this.#create(orphans, method, orphans.state);
         }
@@ -241,7 +247,7 @@ export class MigrationJobs implements Jobs {
 
   /** Forgets pairs that nobody orders any more, and those that get on. */
   #forgetRests(): void {
-    const { records } = this.product();
+    const { records } = this.product;
     const wanted = new Set<string>();
     for (const { group_id, action } of records.slots) {
       if (action.state !== undefined) wanted.add(pairName(group_id, action.target_id ?? 0));
@@ -256,9 +262,8 @@ export class MigrationJobs implements Jobs {
 
   // ----------------------------------------------------------------------------- what people order
 
-  /** Brings slots `from` to `to` back, and forgets orders for them that have not begun. */
   async cancel(from: number, to: number): Promise<void> {
-    const { records } = this.product();
+    const { records } = this.product;
     const isMeant = (slot: number): boolean => slot >= from && slot <= to;
     const meant = [...records.jobs.values()].filter((job) => job.slots.some(isMeant));
     const refused = meant.map(refusal).filter((reason) => reason !== "");
@@ -268,7 +273,7 @@ export class MigrationJobs implements Jobs {
     await Promise.all(runs.map((run) => run.stop()));
     let count = 0;
     try {
-      await this.product().exclusive("cancel a migration", async () => {
+      await this.product.exclusive("cancel a migration", async () => {
         const pending = records.slots.filter(({ id, action }) => {
           return isMeant(id) && action.state === "pending";
         });
@@ -292,7 +297,7 @@ export class MigrationJobs implements Jobs {
 
   /** A part of a job is cancelled as a job of its own. */
   #cancelled(job: MigrationJob, isMeant: (slot: number) => boolean): Change[] {
-    const { options } = this.product().records;
+    const { options } = this.product.records;
     const back = job.slots.filter(isMeant);
     if (back.length === job.slots.length) return [{ job: { ...job, cancelled: true } }];
     if (job.method === "replica") {
@@ -317,10 +322,9 @@ export class MigrationJobs implements Jobs {
     ];
   }
 
-  /** Moves the highest `count` slots of a group (0: all) to an empty group by replication. */
   async createReplicaJob(source: number, target: number, count: number): Promise<void> {
-    const { records } = this.product();
-    await this.product().exclusive("a migration by replication", async () => {
+    const { records } = this.product;
+    await this.product.exclusive("a migration by replication", async () => {
       for (const id of [source, target]) {
         const problem = obstacleOf(records, id);
         if (problem !== "") throw new OperatorError(problem);

@@ -134,4 +134,8 @@ export interface Jobs {
   /** The words of the original about the last step of any job. */
   readonly status: string;
   stats(): readonly JobStat[];
+  /** Brings slots `from` to `to` back, and forgets orders for them that have not begun. */
+  cancel(from: number, to: number): Promise<void>;
+  /** Moves the highest `count` slots of a group (0: all) to an empty group by replication. */
+  createReplicaJob(source: number, target: number, count: number): Promise<void>;
 }
