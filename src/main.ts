@@ -9,12 +9,13 @@ import { didYouMean } from "./lib/edit-distance.ts";
 import { watchLauncher } from "./lib/launcher.ts";
 
 const USAGE = `Usage:
-  codis proxy [options]    the proxy that clients connect to; codis proxy --help says more
-  codis demo [options]     a product on this machine, to try things out
+  codis proxy [options]      the proxy that clients connect to; codis proxy --help says more
+  codis dashboard [options]  what owns a product and tells its proxies
+  codis demo [options]       a product on this machine, to try things out
   codis --version
   codis --help
 
-codis-proxy is another name of codis proxy. This is version ${VERSION}.
+codis-proxy and codis-dashboard are other names of the first two. This is version ${VERSION}.
 `;
 
 async function runProgram(argv: readonly string[]): Promise<void> {
@@ -27,6 +28,8 @@ async function runProgram(argv: readonly string[]): Promise<void> {
     }
     case "proxy":
       return await proxy(rest);
+    case "dashboard":
+      return await dashboard(rest);
     case "demo": {
       const { runDemo } = await import("./demo/demo.ts");
       return await runDemo(rest);
@@ -42,7 +45,7 @@ async function runProgram(argv: readonly string[]): Promise<void> {
       throw new UsageError("say which program to run", USAGE);
     default:
       throw new UsageError(
-        `there is no program '${word}'${didYouMean(word, ["proxy", "demo"])}`,
+        `there is no program '${word}'${didYouMean(word, ["proxy", "dashboard", "demo"])}`,
         USAGE,
       );
   }
@@ -59,6 +62,17 @@ async function proxy(argv: readonly string[]): Promise<void> {
   await runProxy(task.flags);
 }
 
+async function dashboard(argv: readonly string[]): Promise<void> {
+  const { parseDashboardFlags } = await import("./dashboard/flags.ts");
+  const task = parseDashboardFlags(argv);
+  if (task.kind === "print") {
+    process.stdout.write(task.text);
+    return;
+  }
+  const { runDashboard } = await import("./dashboard/dashboard.ts");
+  await runDashboard(task.flags);
+}
+
 /** The last words of a program that cannot start or cannot go on. */
 function reportFailure(program: string, error: unknown): void {
   if (log.file !== "") log.fatal(`${program} ends`, error);
@@ -73,6 +87,7 @@ watchLauncher();
 try {
   await runProgram(argv);
 } catch (error) {
-  reportFailure(argv[0] === "proxy" ? "codis-proxy" : "codis", error);
+  const isAlias = argv[0] === "proxy" || argv[0] === "dashboard";
+  reportFailure(isAlias ? `codis-${argv[0]}` : "codis", error);
   process.exit(1);
 }

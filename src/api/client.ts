@@ -8,6 +8,12 @@ import type { AnyRoute, BodyOf, ParamsOf, PathOf, ReplyOf } from "./route.ts";
 /** Longer than a fill of slots may take at the other end. */
 const CALL_TIMEOUT_MS = 60_000;
 
+/**
+ * unreachable: there is no connection. late: there is one, but no answer in time. refused: the
+ * other program answered, with an error.
+ */
+export type RemoteTrouble = "unreachable" | "late" | "refused";
+
 /** The other program refused the call or could not be reached. */
 export class RemoteError extends Error {
   override readonly name = "RemoteError";
@@ -18,8 +24,14 @@ export class RemoteError extends Error {
     readonly status = 0,
     /** What the other program, or the system, gave as the reason. */
     readonly reason = "",
+    private readonly isLate = false,
   ) {
     super(message);
+  }
+
+  get trouble(): RemoteTrouble {
+    if (this.status !== 0) return "refused";
+    return this.isLate ? "late" : "unreachable";
   }
 }
 
@@ -54,6 +66,9 @@ export async function callRoute<R extends AnyRoute>(
     text = await response.text();
   } catch (error) {
     const reason = messageOf(error);
+    if (error instanceof Error && error.name === "TimeoutError") {
+      throw new RemoteError(`${address} did not answer ${shownPath} in time`, 0, reason, true);
+    }
     throw new RemoteError(`${address} cannot be reached: ${reason}`, 0, reason);
   }
   if (status !== 200) {

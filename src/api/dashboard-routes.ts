@@ -7,7 +7,7 @@ import type { ProxyModel, SentinelModel, TopomModel } from "../model/proxy.ts";
 import type { SlotFill } from "../model/slot.ts";
 import { MAX_GROUP_ID, parseSlotMappings, type SlotMapping } from "../model/slot-mapping.ts";
 import type { SentinelGroup, TopomStats } from "../model/topom-stats.ts";
-import { type Ok, type PlainReply, type Redirect, route } from "./route.ts";
+import { type Ok, type PlainReply, type Redirect, route, routesPage } from "./route.ts";
 
 /** Everything about one product. */
 export interface TopomOverview {
@@ -374,3 +374,30 @@ export const DASHBOARD_ROUTES = {
     answers: "the text exposition format",
   }),
 } as const;
+
+/** The text of docs/dashboard-api.md. */
+export function dashboardApiPage(): string {
+  return routesPage(DASHBOARD_API_INTRODUCTION, DASHBOARD_ROUTES);
+}
+
+const DASHBOARD_API_INTRODUCTION = `# API of codis-dashboard
+
+This page is printed from the table in \`src/api/dashboard-routes.ts\`. The routes, the fields and
+their order are those of the original codis-dashboard, so that its tools work with this one; what is
+ours says so, and comes in addition.
+
+The rules for all routes are those of [the admin API of the proxy](admin-api.md), with these
+differences:
+
+- \`:xauth\` is the first 32 hexadecimal digits of the SHA-256 of \`Codis-XAuth-[product_name]\`.
+  It keeps mistakes away and not people: whoever reaches the port can change the product. Let the
+  API listen only where those are who may.
+- While another dashboard leads the product, the routes for the model, xping and the log level work,
+  and every other answers 503 with the cause \`topom is not online\`.
+- 400: the call is malformed, or the product is not in a state for it; the cause says why, in the
+  words of the original where it has them. 502: a proxy or a server that had to take part did not;
+  what was stored stays stored, and the change is carried on when it is back.
+- Parameters that are numbers (gid, sid, value, src, dst, num, beg, end, force, confirm) are
+  decimal.
+
+## Routes`;

@@ -14,6 +14,7 @@ const STATUS_OF = {
   closed: 503,
   "too-late": 504,
   internal: 500,
+  "bad-gateway": 502,
 } as const;
 
 export type ApiErrorCode = keyof typeof STATUS_OF;

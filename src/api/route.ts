@@ -72,3 +72,13 @@ export class Redirect {
 
 /** What commands without a result answer. */
 export type Ok = "OK";
+
+/** A page of documentation: the introduction, then each route with what it takes and answers. */
+export function routesPage(introduction: string, routes: RouteTable): string {
+  const parts = [introduction];
+  for (const row of Object.values(routes)) {
+    const takes = row.takes === undefined ? "" : `\n- Takes: ${row.takes}.`;
+    parts.push(`### ${row.method} ${row.path}`, row.doc, `- Answers: ${row.answers}.${takes}`);
+  }
+  return `${parts.join("\n\n")}\n`;
+}

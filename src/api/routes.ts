@@ -8,7 +8,7 @@ import type { ProxyModel, SentinelModel, TopomModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
 import type { SlotFill } from "../model/slot.ts";
 import { parseSlotFills } from "../model/slot-fill.ts";
-import { type AnyRoute, type Ok, type PlainReply, type Redirect, route } from "./route.ts";
+import { type Ok, type PlainReply, type Redirect, route, routesPage } from "./route.ts";
 
 /** Everything about one proxy. */
 export interface ProxyOverview {
@@ -225,13 +225,7 @@ export const readTopomModel = parseTopomModel;
 
 /** The text of docs/admin-api.md. */
 export function adminApiPage(): string {
-  const rows: AnyRoute[] = Object.values(PROXY_ROUTES);
-  const parts = [ADMIN_API_INTRODUCTION];
-  for (const row of rows) {
-    const takes = row.takes === undefined ? "" : `\n- Takes: ${row.takes}.`;
-    parts.push(`### ${row.method} ${row.path}`, row.doc, `- Answers: ${row.answers}.${takes}`);
-  }
-  return `${parts.join("\n\n")}\n`;
+  return routesPage(ADMIN_API_INTRODUCTION, PROXY_ROUTES);
 }
 
 const ADMIN_API_INTRODUCTION = `# Admin API of codis-proxy

@@ -138,7 +138,7 @@ async function move(call: PartCall): Promise<Outcome> {
     isSemiAsync: config.migrationMethod === "semi-async",
     timeoutMs: config.migrationTimeoutMs,
     maxBulks: config.migrationAsyncMaxbulks,
-    maxBytes: config.migrationAsyncMaxbytes,
+    maxBytes: config.migrationAsyncMaxbytesBytes,
     keysPerStep: config.migrationAsyncNumkeys,
   };
   const { clean } = await moveByCodis(passage, options, watch);

@@ -71,6 +71,11 @@ export interface Records {
 export interface PushOptions {
   /** Proxies that have not answered by then count as failed. */
   readonly deadlineMs?: number;
+  /**
+   * Servers that are known to be down. A proxy that cannot be reached need not be fenced there now;
+   * it is as soon as they answer.
+   */
+  readonly gone?: ReadonlySet<string>;
 }
 
 /** All proxies of the product. */
@@ -138,4 +143,11 @@ export interface Jobs {
   cancel(from: number, to: number): Promise<void>;
   /** Moves the highest `count` slots of a group (0: all) to an empty group by replication. */
   createReplicaJob(source: number, target: number, count: number): Promise<void>;
+}
+
+/** Something that runs as long as this dashboard leads. */
+export interface Part {
+  start(): void;
+  /** Resolves when nothing of it runs any more. */
+  stop(): Promise<void>;
 }

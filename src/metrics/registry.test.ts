@@ -1,17 +1,20 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
+import { DASHBOARD_METRICS } from "./dashboard-registry.ts";
 import { PrometheusText } from "./prometheus.ts";
 import { COUNTERS, METRICS, metricsPage } from "./registry.ts";
 
 test("docs/metrics.md is what the tables say (CODIS_TEST_UPDATE=1 writes it anew)", () => {
   const file = new URL("../../docs/metrics.md", import.meta.url);
-  if (process.env.CODIS_TEST_UPDATE === "1") writeFileSync(file, metricsPage());
-  expect(readFileSync(file, "utf8")).toBe(metricsPage());
+  const page = metricsPage(DASHBOARD_METRICS);
+  if (process.env.CODIS_TEST_UPDATE === "1") writeFileSync(file, page);
+  expect(readFileSync(file, "utf8")).toBe(page);
 });
 
 test("names follow the customs of Prometheus", () => {
-  for (const { name, kind, help, labels } of Object.values(METRICS)) {
-    expect(name).toMatch(/^(codis_proxy|process)(_[a-z]+)+$/);
+  const both = [...Object.values(METRICS), ...Object.values(DASHBOARD_METRICS)];
+  for (const { name, kind, help, labels } of both) {
+    expect(name).toMatch(/^(codis_proxy|codis_dashboard|process)(_[a-z]+)+$/);
     expect([name, kind === "counter"]).toEqual([name, name.endsWith("_total")]);
     expect(help).toMatch(/\.$/);
     for (const label of labels) expect(label).toMatch(/^[a-z]+$/);

@@ -12,7 +12,7 @@ export interface Metric<Label extends string> {
   readonly labels: readonly Label[];
 }
 
-function metric<const Label extends string = never>(
+export function metric<const Label extends string = never>(
   kind: MetricKind,
   name: string,
   help: string,
@@ -194,16 +194,23 @@ export const COUNTERS: Readonly<Record<string, CounterRow>> = {
   bytesOut: counter(METRICS.bytes, { direction: "out" }),
 };
 
-/** The text of docs/metrics.md. */
-export function metricsPage(): string {
-  const rows: Metric<string>[] = Object.values(METRICS);
-  const parts = [METRICS_INTRODUCTION];
+/** The text of docs/metrics.md; the metrics of the dashboard have a table of their own. */
+export function metricsPage(dashboard: Readonly<Record<string, Metric<string>>>): string {
+  const proxyRows: Metric<string>[] = Object.values(METRICS);
+  return [METRICS_INTRODUCTION, ...chapters(proxyRows), DASHBOARD_INTRODUCTION]
+    .concat(chapters(Object.values(dashboard)))
+    .map((part) => `${part}\n`)
+    .join("\n");
+}
+
+function chapters(rows: readonly Metric<string>[]): string[] {
+  const parts: string[] = [];
   for (const row of rows) {
     const labels = row.labels.map((label) => `\`${label}\``).join(", ");
     const kind = `- A ${row.kind}${labels === "" ? "" : `, by ${labels}`}.`;
     parts.push(`### ${row.name}`, row.help, [kind, ...labelFacts(row)].join("\n"));
   }
-  return `${parts.join("\n\n")}\n`;
+  return parts;
 }
 
 /** Which label values come from which counter of the workers. */
@@ -242,3 +249,8 @@ sessions_total, sessions_alive, rusage_mem, rusage_cpu, and six that begin with 
 are at least a second; a receiver that fails is tried again after 1, 2, 4 … 15 seconds.
 
 ## Metrics`;
+
+const DASHBOARD_INTRODUCTION = `# Metrics of codis-dashboard
+
+\`GET /metrics\` at the dashboard's \`admin_addr\`, from the table in
+\`src/metrics/dashboard-registry.ts\`. A standby shows only that it does not lead.`;

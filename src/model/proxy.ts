@@ -17,6 +17,10 @@ export interface ProxyModel {
   readonly sys: string;
   readonly hostname: string;
   readonly datacenter: string;
+  /** Ours: it asks servers whether it is fenced, and knows revisions. Originals do neither. */
+  readonly fencing?: true;
+  /** Ours: it could not be reached and is shut out of the servers until it has the slots again. */
+  readonly fenced?: true;
 }
 
 /** What a dashboard says of itself; a proxy that registers needs the product's name. */
@@ -34,6 +38,30 @@ export interface TopomModel {
 export interface SentinelModel {
   readonly servers?: readonly string[];
   readonly out_of_sync: boolean;
+}
+
+/** Reads what a proxy of any make, or the store, says of a proxy. */
+export function parseProxyModel(json: unknown, where: string): ProxyModel {
+  const reader = new RecordReader(json, where);
+  const id = reader.integer("id", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+  const jodisPath = reader.text("jodis_path") ?? "";
+  return {
+    ...(id > 0 ? { id } : {}),
+    token: reader.text("token") ?? "",
+    start_time: reader.text("start_time") ?? "",
+    admin_addr: reader.text("admin_addr") ?? "",
+    proto_type: reader.text("proto_type") ?? "",
+    proxy_addr: reader.text("proxy_addr") ?? "",
+    ...(jodisPath === "" ? {} : { jodis_path: jodisPath }),
+    product_name: reader.text("product_name") ?? "",
+    pid: reader.integer("pid", 0, Number.MAX_SAFE_INTEGER) ?? 0,
+    pwd: reader.text("pwd") ?? "",
+    sys: reader.text("sys") ?? "",
+    hostname: reader.text("hostname") ?? "",
+    datacenter: reader.text("datacenter") ?? "",
+    ...(reader.boolean("fencing") ? { fencing: true } : {}),
+    ...(reader.boolean("fenced") ? { fenced: true } : {}),
+  };
 }
 
 export function parseTopomModel(json: unknown): TopomModel {

@@ -1,7 +1,10 @@
 // What the documents say about the program must be there: names, files and commands.
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { dashboardConfigPage } from "../../src/dashboard/settings.ts";
+import { DASHBOARD_SETTINGS } from "../../src/dashboard/settings-table.ts";
+import { proxyConfigPage } from "../../src/proxy/settings.ts";
 import { PROXY_SETTINGS } from "../../src/proxy/settings-table.ts";
 import { codeOnly, readSource, ROOT, sources } from "../harness/sources.ts";
 
@@ -32,7 +35,7 @@ test("every function that ARCHITECTURE.md names as `name()` exists in src", () =
 });
 
 test("every source file that a document names exists", () => {
-  const folders = ["", "src", "src/proxy", "src/resp"];
+  const folders = ["", "src", "src/proxy", "src/resp", "src/dashboard"];
   const gone = DOCUMENTS.flatMap(({ path, text }) =>
     inBackticks(text)
       .filter((name) => /^[\w./-]+\.(ts|mjs|md|toml)$/.test(name) && !name.includes("*"))
@@ -52,9 +55,16 @@ test("links between documents lead somewhere", () => {
   expect(dead).toEqual([]);
 });
 
+test("docs/config.md is what the tables say (CODIS_TEST_UPDATE=1 writes it anew)", () => {
+  const page = `${proxyConfigPage()}\n${dashboardConfigPage()}`;
+  const file = join(ROOT, "docs/config.md");
+  if (process.env.CODIS_TEST_UPDATE === "1") writeFileSync(file, page);
+  expect(readSource("docs/config.md").text).toBe(page);
+});
+
 test("docs/config.md explains every setting", () => {
   const { text } = readSource("docs/config.md");
-  const keys = PROXY_SETTINGS.map((setting) => setting.key);
+  const keys = [...PROXY_SETTINGS, ...DASHBOARD_SETTINGS].map((setting) => setting.key);
   expect(keys.filter((key) => !text.includes(`\n### ${key}\n`))).toEqual([]);
 });
 

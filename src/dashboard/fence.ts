@@ -1,0 +1,198 @@
+/**
+ * Shuts a proxy that nobody can reach out of the servers, and lets it in again. Why this is enough
+ * stands in ARCHITECTURE.md: a connection of a proxy gives itself a name before it asks whether it
+ * is fenced, so whichever connection asked before the set was changed is found by its name after.
+ *
+ *   dashboard                       server                        proxy's connection
+ *   stores "fenced"                                               CLIENT SETNAME codis-proxy-T
+ *   SADD fence T              ->    T is in the set               SISMEMBER fence T
+ *   CLIENT LIST, CLIENT KILL  ->    no connection of that name    answers 1: never used
+ *
+ * A replica takes no SADD; it gets the set from its master, and is waited for.
+ */
+import { log } from "../lib/log.ts";
+import { messageOf, OperatorError } from "../lib/operator-error.ts";
+import { FENCE_KEY, proxyConnectionName } from "../model/fence.ts";
+import type { RedisClient } from "../redis/client.ts";
+import { type Reply, ReplyError } from "../resp/value.ts";
+import type { Records, Servers } from "./product.ts";
+import type { ServerAnswer } from "./servers.ts";
+
+/** A server that does not do its part in this time cannot be fenced. */
+const FENCE_TIMEOUT_MS = 2_000;
+const REPLICA_POLL_MS = 10;
+
+/**
+ * SADD where the server is full. From Redis 7 on the flag allows it; before, a script that has
+ * written something may go on writing.
+ */
+const SADD_WHEN_FULL = [
+  "#!lua flags=allow-oom\nreturn redis.call('SADD', KEYS[1], ARGV[1])",
+  "redis.call('DEL', KEYS[2]) return redis.call('SADD', KEYS[1], ARGV[1])",
+] as const;
+
+export class Fences {
+  /** Token → servers at which its fence stands, as far as we know. */
+  readonly #confirmed = new Map<string, Set<string>>();
+  /** Proxies that are being shut out or let in right now; nobody else touches their fences. */
+  readonly #busy = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly records: Records,
+    private readonly servers: Servers,
+  ) {}
+
+  /**
+   * Afterwards no connection of the proxy is left at any server of the product, and no new one is
+   * used. Throws `OperatorError` when that could not be had at one of `required`; the proxy stays
+   * stored as fenced, and the others are fenced.
+   */
+  shutOut(token: string, required: ReadonlySet<string>): Promise<void> {
+    return this.#alone(token, async () => {
+      const proxy = this.records.proxies.get(token);
+      if (proxy === undefined) return;
+      if (!proxy.fenced) await this.records.save({ proxy: { ...proxy, fenced: true } });
+      const confirmed = this.#confirmed.get(token) ?? new Set();
+      this.#confirmed.set(token, confirmed);
+      const missing = [...new Set([...this.#servers(), ...required])].filter((server) => {
+        return !confirmed.has(server);
+      });
+      const failures: string[] = [];
+      const shutOutAt = async (server: string): Promise<void> => {
+        try {
+          await this.#fenceAt(server, token);
+        } catch (error) {
+          if (required.has(server)) failures.push(messageOf(error));
+          else log.warn(`proxy-[${token}] is not fenced at ${server} yet: ${messageOf(error)}`);
+        }
+      };
+      // The others are fenced as well, but a change that does not concern them need not wait.
+      const isNeeded = missing.some((server) => required.has(server)) || !proxy.fenced;
+      if (!isNeeded) return;
+      await Promise.all(missing.map(shutOutAt));
+      if (failures.length > 0) throw new OperatorError(failures.sort().join("; "));
+      log.warn(`proxy-[${token}] at ${proxy.admin_addr} is shut out of ${confirmed.size} servers`);
+    });
+  }
+
+  /** A server that does not answer may come back without what it knew. */
+  forget(server: string): void {
+    for (const servers of this.#confirmed.values()) servers.delete(server);
+  }
+
+  /** `mayEnter` is asked when nobody else can change the fence any more. */
+  letIn(token: string, mayEnter: () => boolean): Promise<void> {
+    return this.#alone(token, async () => {
+      if (!mayEnter()) return;
+      this.#confirmed.delete(token);
+      await Promise.all([...this.#servers()].map((server) => this.#removeAt(server, token)));
+      const proxy = this.records.proxies.get(token);
+      if (proxy?.fenced !== true) return;
+      const { fenced: _, ...rest } = proxy;
+      await this.records.save({ proxy: rest });
+      log.info(`proxy-[${token}] at ${proxy.admin_addr} is no longer fenced`);
+    });
+  }
+
+  /**
+   * Brings a server in line with the records after each poll: one that was down, was restarted,
+   * emptied or added has yet to learn who is fenced, or who no longer is. Tokens of proxies that
+   * are not known any more stay.
+   */
+  reconcile({ address, info, fenced }: ServerAnswer): void {
+    if (fenced === null || info.get("role") === "slave") return;
+    for (const { token, fenced: isFenced } of this.records.proxies.values()) {
+      if (this.#busy.has(token) || (isFenced ?? false) === fenced.includes(token)) continue;
+      const task = (): Promise<void> => {
+        if (!isFenced) return this.#removeAt(address, token);
+        this.#confirmed.get(token)?.delete(address);
+        return this.#fenceAt(address, token);
+      };
+      this.#alone(token, task).catch((error: unknown) => {
+        log.warn(`the fence of proxy-[${token}] at ${address} is not right: ${messageOf(error)}`);
+      });
+    }
+  }
+
+  async #fenceAt(server: string, token: string): Promise<void> {
+    await this.servers.use(server, (client) => fenceAt(client, token), {
+      timeoutMs: FENCE_TIMEOUT_MS,
+    });
+    this.#confirmed.get(token)?.add(server);
+  }
+
+  async #removeAt(server: string, token: string): Promise<void> {
+    try {
+      await this.servers.use(
+        server,
+        async (client) => {
+          const reply = await client.call(["SREM", FENCE_KEY, token]);
+          if (reply === 1) log.info(`proxy-[${token}] may use ${server} again`);
+        },
+        { timeoutMs: FENCE_TIMEOUT_MS },
+      );
+    } catch {
+      // A replica follows its master; a server that is down is put right when it answers.
+    }
+  }
+
+  #servers(): Set<string> {
+    const groups = [...this.records.groups.values()];
+    return new Set(groups.flatMap(({ servers }) => servers.map(({ server }) => server)));
+  }
+
+  #alone(token: string, task: () => Promise<void>): Promise<void> {
+    const before = this.#busy.get(token) ?? Promise.resolve();
+    const done = before.then(task);
+    const settled = done
+      .catch(() => {})
+      .then(() => {
+        if (this.#busy.get(token) === settled) this.#busy.delete(token);
+      });
+    this.#busy.set(token, settled);
+    return done;
+  }
+}
+
+async function fenceAt(client: RedisClient, token: string): Promise<void> {
+  const reply = await addTo(client, token);
+  if (reply instanceof ReplyError) {
+    if (reply.code !== "READONLY") throw reply;
+    await awaitReplica(client, token);
+  }
+  const list = String(await client.call(["CLIENT", "LIST"]));
+  const kills = idsOf(list, proxyConnectionName(token)).map((id) => ["CLIENT", "KILL", "ID", id]);
+  if (kills.length === 0) return;
+  const failed = (await client.pipeline(kills)).find((each) => each instanceof ReplyError);
+  if (failed instanceof ReplyError) throw failed;
+}
+
+async function addTo(client: RedisClient, token: string): Promise<Reply> {
+  let [reply] = await client.pipeline([["SADD", FENCE_KEY, token]]);
+  if (!(reply instanceof ReplyError) || reply.code !== "OOM") return reply;
+  for (const script of SADD_WHEN_FULL) {
+    const keys = [2, FENCE_KEY, `${FENCE_KEY}:`];
+    [reply] = await client.pipeline([["EVAL", script, ...keys, token]]);
+    if (!(reply instanceof ReplyError)) return reply;
+  }
+  return reply;
+}
+
+async function awaitReplica(client: RedisClient, token: string): Promise<void> {
+  const deadlineMs = performance.now() + FENCE_TIMEOUT_MS;
+  while ((await client.call(["SISMEMBER", FENCE_KEY, token])) !== 1) {
+    if (performance.now() > deadlineMs) {
+      throw new OperatorError(`the replica ${client.address} does not get the fence of its master`);
+    }
+    await Bun.sleep(REPLICA_POLL_MS);
+  }
+}
+
+/** The ids of the connections of that name. */
+function idsOf(list: string, name: string): string[] {
+  return list
+    .split("\n")
+    .filter((line) => line.includes(` name=${name} `))
+    .map((line) => /^id=(\d+) /.exec(line)?.[1] ?? "")
+    .filter((id) => id !== "");
+}

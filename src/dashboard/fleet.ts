@@ -1,0 +1,357 @@
+/**
+ * All proxies of the product: tells them what the records say, and knows how they are.
+ *
+ *   resync ──┬─▶ every proxy acknowledges                    done
+ *            ├─▶ one refuses, or is late but alive           ProxiesFailed; it lacks something
+ *            └─▶ one is gone: fence.ts shuts it out          done without it
+ *
+ *   poll, each second ──▶ gone, and back: bring it up (all slots, pins, start, sentinels),
+ *                         let it in again                                    proxy-keeper.ts
+ *
+ * Views are derived, and get their revision, in the same turn in which the records are read. So a
+ * higher revision never shows an older state, and proxies may get pushes in any order.
+ */
+import { RemoteError } from "../api/client.ts";
+import { log } from "../lib/log.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import type { KeyPin, PinTable } from "../model/key-pin.ts";
+import { SLOT_COUNT, type SlotFill, slotOfKey } from "../model/slot.ts";
+import type { ProxyPoll } from "../model/topom-stats.ts";
+import type { Fences } from "./fence.ts";
+import type { Hosts } from "./hosts.ts";
+import { type Fleet, ProxiesFailed, type PushOptions, type Records } from "./product.ts";
+import { ProxyLink } from "./proxy-link.ts";
+import type { DashboardConfig } from "./settings.ts";
+import { NOBODY, placesOf, type Viewer, type ViewSource, viewsOf } from "./views.ts";
+
+/** How long a proxy may take to let requests in flight end. */
+const PUSH_TIMEOUT_MS = 30_000;
+
+/** A proxy that was asked and has not said anything for so long gets one last question. */
+const SILENCE_MS = 2_000;
+const LAST_QUESTION_MS = 1_000;
+const SILENCE_CHECK_MS = 100;
+/** A connection that is refused is tried once more, for proxies that are being restarted. */
+const RETRY_MS = 200;
+
+/** The counter of a revision, below the term. */
+const COUNTER_SPAN = 2 ** 32;
+
+/** What one push is made of. */
+interface Derived {
+  readonly fillsOf: (link: ProxyLink) => SlotFill[];
+  readonly revision: number;
+  /** As nobody sees them, for the places. */
+  readonly views: readonly SlotFill[];
+}
+
+interface Places {
+  /** Null is anywhere: an earlier leader may have told a proxy what the records do not say. */
+  readonly known: ReadonlySet<string> | null;
+  /** The revision of the last push. */
+  readonly push: number;
+}
+
+export interface FleetOptions {
+  readonly config: DashboardConfig;
+  readonly records: Records;
+  readonly fences: Fences;
+  readonly hosts: Hosts;
+  /** Replicas that get no reads now. */
+  readonly unreadable: () => ReadonlySet<string>;
+}
+
+export class ProxyFleet implements Fleet {
+  readonly #links = new Map<string, ProxyLink>();
+  /** Fenced proxies that are being brought up: they get every push again. */
+  readonly #returning = new Set<string>();
+  /** Where requests for a slot may go since all proxies last agreed on it. */
+  readonly #places: Places[] = Array.from({ length: SLOT_COUNT }, () => ({ known: null, push: 0 }));
+  #counter = 0;
+
+  constructor(readonly options: FleetOptions) {}
+
+  // --------------------------------------------------------------------------------- who there is
+
+  /** The links, in step with the records. */
+  links(): readonly ProxyLink[] {
+    const { records, config } = this.options;
+    for (const token of this.#links.keys()) {
+      if (!records.proxies.has(token)) this.#links.delete(token);
+    }
+    for (const model of records.proxies.values()) {
+      const link = this.#links.get(model.token);
+      if (link === undefined) {
+        this.#links.set(model.token, new ProxyLink(model, config.productAuth));
+      } else link.model = model;
+    }
+    return [...this.#links.values()];
+  }
+
+  link(token: string): ProxyLink | undefined {
+    return this.links().find(({ model }) => model.token === token);
+  }
+
+  get hasLegacyProxies(): boolean {
+    return this.links().some((link) => link.isLegacy);
+  }
+
+  get polls(): ReadonlyMap<string, ProxyPoll> {
+    const polls = new Map<string, ProxyPoll>();
+    for (const link of this.links()) {
+      if (link.poll !== null) polls.set(link.model.token, link.poll);
+    }
+    return polls;
+  }
+
+  // ---------------------------------------------------------------------------------- what is told
+
+  views(): readonly SlotFill[] {
+    return viewsOf(
+      Array.from({ length: SLOT_COUNT }, (_, id) => id),
+      this.#source(),
+      NOBODY,
+    );
+  }
+
+  async resync(slots: Iterable<number>, options: PushOptions = {}): Promise<void> {
+    const ids = [...new Set(slots)].sort((a, b) => a - b);
+    if (ids.length === 0) return;
+    const deadlineMs = options.deadlineMs ?? PUSH_TIMEOUT_MS;
+    const { fillsOf, revision, views } = this.#derive(ids);
+    const required = this.#widenPlaces(views, revision);
+    await this.#toAll("slots", required, options, (link) => {
+      return link.fill(fillsOf(link), deadlineMs);
+    });
+    for (const view of views) {
+      // Unless a newer push is on its way.
+      if (this.#places[view.id].push !== revision) continue;
+      this.#places[view.id] = { known: new Set(placesOf(view)), push: revision };
+    }
+  }
+
+  async resyncPins(options: PushOptions = {}): Promise<void> {
+    const table = this.#pinTable();
+    const deadlineMs = options.deadlineMs ?? PUSH_TIMEOUT_MS;
+    const slots = [...this.options.records.jobs.values()].flatMap((job) => job.slots);
+    const required = this.#placesOf([...new Set(slots)]);
+    await this.#toAll("pins", required, options, (link) => link.setPins(table, deadlineMs));
+  }
+
+  async resyncSentinels(): Promise<void> {
+    const { sentinel } = this.options.records;
+    await this.#toAll("sentinels", new Set(), {}, (link) => {
+      return link.setSentinels(sentinel, PUSH_TIMEOUT_MS);
+    });
+  }
+
+  /** Sends one proxy everything; it takes part in every push from here on. */
+  async bringUp(link: ProxyLink): Promise<void> {
+    const { token } = link.model;
+    const { hosts, fences, records } = this.options;
+    this.#returning.add(token);
+    link.lacksSomething = false;
+    try {
+      await hosts.learn([link.model.admin_addr, ...this.#allServers()]);
+      const all = Array.from({ length: SLOT_COUNT }, (_, id) => id);
+      await step(
+        link,
+        "fillslots failed",
+        link.fill(this.#derive(all).fillsOf(link), PUSH_TIMEOUT_MS),
+      );
+      await step(link, "set pins failed", link.setPins(this.#pinTable(), PUSH_TIMEOUT_MS));
+      await fences.letIn(token, () => this.#returning.has(token) && !link.lacksSomething);
+      await step(link, "start failed", link.start(PUSH_TIMEOUT_MS));
+      const { sentinel } = records;
+      await step(link, "set sentinels failed", link.setSentinels(sentinel, PUSH_TIMEOUT_MS));
+    } catch (error) {
+      link.lacksSomething = true;
+      throw error;
+    } finally {
+      this.#returning.delete(token);
+    }
+  }
+
+  /** Shuts a proxy out of every server that a slot may be served from. */
+  async shutOut(link: ProxyLink): Promise<void> {
+    this.#returning.delete(link.model.token);
+    link.lacksSomething = true;
+    const ids = Array.from({ length: SLOT_COUNT }, (_, id) => id);
+    await this.options.fences.shutOut(link.model.token, this.#placesOf(ids));
+  }
+
+  // ---------------------------------------------------------------------------------------- pushes
+
+  async #toAll(
+    what: string,
+    required: ReadonlySet<string>,
+    options: PushOptions,
+    send: (link: ProxyLink) => Promise<void>,
+  ): Promise<void> {
+    const { gone = new Set() } = options;
+    const needed = new Set([...required].filter((server) => !gone.has(server)));
+    const failures = new Map<string, string>();
+    const toOne = async (link: ProxyLink): Promise<void> => {
+      try {
+        if (link.model.fenced && !this.#returning.has(link.model.token)) {
+          await this.options.fences.shutOut(link.model.token, needed);
+        } else await this.#sendOrGoOnWithout(link, send, needed);
+      } catch (reason) {
+        const text = `${link.name} resync ${what} failed: ${messageOf(reason)}`;
+        failures.set(link.model.token, text);
+      }
+    };
+    await Promise.all(this.links().map(toOne));
+    if (failures.size === 0) return;
+    const error = new ProxiesFailed([...failures.values()].join("; "), [...failures.keys()]);
+    log.warn(error.message);
+    throw error;
+  }
+
+  /** Rejects as soon as the proxy is known to be gone, although the call may still be under way. */
+  async #send(link: ProxyLink, send: (link: ProxyLink) => Promise<void>): Promise<void> {
+    const silent = Promise.withResolvers<never>();
+    const timer = setInterval(() => {
+      if (performance.now() - link.answeredMs < SILENCE_MS) return;
+      clearInterval(timer);
+      link.ping(LAST_QUESTION_MS).catch(silent.reject);
+    }, SILENCE_CHECK_MS);
+    const begunMs = performance.now();
+    // What it said long ago, while nobody asked, says nothing about now.
+    link.answeredMs = Math.max(link.answeredMs, begunMs - SILENCE_MS / 2);
+    const sent = send(link).catch(async (error: unknown) => {
+      if (!isUnreachable(error)) throw error;
+      await Bun.sleep(RETRY_MS);
+      return send(link);
+    });
+    sent.catch(() => {});
+    try {
+      await Promise.race([sent, silent.promise]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #sendOrGoOnWithout(
+    link: ProxyLink,
+    send: (link: ProxyLink) => Promise<void>,
+    needed: ReadonlySet<string>,
+  ): Promise<void> {
+    try {
+      await this.#send(link, send);
+    } catch (error) {
+      link.lacksSomething = true;
+      const isGone = isUnreachable(error) || (isLate(error) && (await isDumb(link)));
+      if (!isGone) throw error;
+      if (link.isLegacy) {
+        throw new Error(
+          `${messageOf(error)}; it is a proxy of the original, which cannot be shut out of the ` +
+            "servers: end it and remove it with force",
+        );
+      }
+      this.#returning.delete(link.model.token);
+      await this.options.fences.shutOut(link.model.token, needed);
+    }
+  }
+
+  // ------------------------------------------------------------------------- views and revisions
+
+  #source(): ViewSource {
+    const { records, config, hosts, unreadable } = this.options;
+    return {
+      slots: records.slots,
+      groups: records.groups,
+      jobs: records.jobs,
+      migrationMethod: config.migrationMethod,
+      unreadable: unreadable(),
+      ipOf: (address) => hosts.ipOf(address),
+    };
+  }
+
+  #nextRevision(): number {
+    this.#counter++;
+    return this.options.records.options.term * COUNTER_SPAN + this.#counter;
+  }
+
+  /** The views of this moment, under one revision; proxies in the same place share one. */
+  #derive(ids: readonly number[]): Derived {
+    const source = this.#source();
+    const revision = this.#nextRevision();
+    const shared = new Map<string, SlotFill[]>();
+    const fillsOf = ({ model }: ProxyLink): SlotFill[] => {
+      const viewer: Viewer = { datacenter: model.datacenter, ip: source.ipOf(model.admin_addr) };
+      const place = `${viewer.datacenter} ${viewer.ip}`;
+      let fills = shared.get(place);
+      if (fills === undefined) {
+        fills = viewsOf(ids, source, viewer).map((view) => ({ ...view, revision }));
+        shared.set(place, fills);
+      }
+      return fills;
+    };
+    return { fillsOf, revision, views: viewsOf(ids, source, NOBODY) };
+  }
+
+  #pinTable(): PinTable {
+    const pins: KeyPin[] = [];
+    for (const job of this.options.records.jobs.values()) {
+      for (const { db, key, state } of job.pins) {
+        const slot = slotOfKey(Buffer.from(key, "base64"));
+        // A copied key stays held until its source copy is gone and the job forgets it.
+        pins.push({ slot, db, key, state: state === "copied" ? "held" : state });
+      }
+    }
+    return { revision: this.#nextRevision(), pins };
+  }
+
+  /** From now on requests for these slots may also go where the views say; returns all places. */
+  #widenPlaces(views: readonly SlotFill[], revision: number): Set<string> {
+    for (const view of views) {
+      const { known } = this.#places[view.id];
+      const wider = known === null ? null : new Set([...known, ...placesOf(view)]);
+      this.#places[view.id] = { known: wider, push: revision };
+    }
+    return this.#placesOf(views.map(({ id }) => id));
+  }
+
+  #placesOf(ids: readonly number[]): Set<string> {
+    const places = new Set<string>();
+    for (const id of ids) {
+      const { known } = this.#places[id];
+      if (known === null) return new Set(this.#allServers());
+      for (const place of known) places.add(place);
+    }
+    return places;
+  }
+
+  #allServers(): string[] {
+    const groups = [...this.options.records.groups.values()];
+    return groups.flatMap(({ servers }) => servers.map(({ server }) => server));
+  }
+}
+
+async function step(link: ProxyLink, what: string, call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    throw new ProxiesFailed(`${link.name} ${what}: ${messageOf(error)}`, [link.model.token]);
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof RemoteError && error.trouble === "unreachable";
+}
+
+function isLate(error: unknown): boolean {
+  return error instanceof RemoteError && error.trouble === "late";
+}
+
+/** Whether a proxy that did not finish in time has not been heard of either. */
+async function isDumb(link: ProxyLink): Promise<boolean> {
+  if (performance.now() - link.answeredMs < SILENCE_MS) return false;
+  try {
+    await link.ping(LAST_QUESTION_MS);
+    return false;
+  } catch (error) {
+    return isUnreachable(error) || isLate(error);
+  }
+}

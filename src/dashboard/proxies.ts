@@ -1,0 +1,131 @@
+// The operator's commands on proxies (contract 6.8). A proxy is stored first and told afterwards:
+// when telling fails it stays known, and the keeper brings it up as soon as it answers.
+
+import { ApiError } from "../api/errors.ts";
+import { callRoute } from "../api/client.ts";
+import { PROXY_ROUTES } from "../api/routes.ts";
+import { log } from "../lib/log.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import { parseProxyModel, type ProxyModel } from "../model/proxy.ts";
+import type { ProxyFleet } from "./fleet.ts";
+import type { Product } from "./product.ts";
+import { ProxyLink } from "./proxy-link.ts";
+
+const CALL_TIMEOUT_MS = 5_000;
+
+/** A product with the fleet as a whole, which other commands need not know. */
+export type ProductOfProxies = Product & { readonly fleet: ProxyFleet };
+
+/** Takes a proxy in, by its admin address; refuses one that is known. */
+export async function createProxy(product: ProductOfProxies, address: string): Promise<void> {
+  const found = await fetchModel(product, address);
+  await product.exclusive(`create proxy ${address}`, async () => {
+    const { proxies } = product.records;
+    if (proxies.has(found.token)) {
+      throw new ApiError("bad-request", `proxy-[${found.token}] already exists`);
+    }
+    await product.records.save({ proxy: { ...found, id: nextId(proxies.values()) } });
+  });
+  await bringUp(product, found.token);
+}
+
+/** The same for one that may be known: it keeps its id, and gets everything anew. */
+export async function onlineProxy(product: ProductOfProxies, address: string): Promise<void> {
+  const found = await fetchModel(product, address);
+  await product.exclusive(`online proxy ${address}`, async () => {
+    const { proxies } = product.records;
+    const known = proxies.get(found.token);
+    const id = known?.id ?? nextId(proxies.values());
+    const fenced = known?.fenced ? { fenced: true as const } : {};
+    await product.records.save({ proxy: { ...found, ...fenced, id } });
+  });
+  await bringUp(product, found.token);
+}
+
+/** Sends a proxy everything and puts it online. */
+export async function reinitProxy(product: ProductOfProxies, token: string): Promise<void> {
+  requireLink(product, token);
+  await bringUp(product, token);
+}
+
+/**
+ * Shuts a proxy down and forgets it. With force also one that cannot be reached: it is shut out of
+ * the servers first, and stays so, because it may live on where nobody sees it.
+ */
+export async function removeProxy(
+  product: ProductOfProxies,
+  token: string,
+  isForced: boolean,
+): Promise<void> {
+  const link = requireLink(product, token);
+  try {
+    await link.shutdown(CALL_TIMEOUT_MS);
+  } catch (error) {
+    if (!isForced) {
+      throw new ApiError(
+        "bad-gateway",
+        `proxy-[${token}] shutdown failed: ${messageOf(error)}; force removes it all the same`,
+      );
+    }
+    log.warn(`proxy-[${token}] is removed although its shutdown failed: ${messageOf(error)}`);
+    if (!link.isLegacy) await shutOut(product, link);
+  }
+  await product.exclusive(`remove proxy ${token}`, async () => {
+    if (product.records.proxies.has(token)) await product.records.save({ removedProxy: token });
+  });
+  log.info(`proxy-[${token}] at ${link.model.admin_addr} is removed`);
+}
+
+async function shutOut(product: ProductOfProxies, link: ProxyLink): Promise<void> {
+  try {
+    await product.fleet.shutOut(link);
+  } catch (error) {
+    // The operator has said that the proxy is dead, and that weighs more than a server that is too.
+    log.warn(`${link.name} is not shut out everywhere: ${messageOf(error)}`);
+  }
+}
+
+async function bringUp(product: ProductOfProxies, token: string): Promise<void> {
+  await product.fleet.bringUp(requireLink(product, token));
+}
+
+function requireLink(product: ProductOfProxies, token: string): ProxyLink {
+  const link = product.fleet.link(token);
+  if (link === undefined) throw new ApiError("bad-request", `proxy-[${token}] doesn't exist`);
+  return link;
+}
+
+/** The model of the proxy at that address, once it has proved that it is of this product. */
+async function fetchModel(product: Product, address: string): Promise<ProxyModel> {
+  const { productName, productAuth } = product.config;
+  let model: ProxyModel;
+  try {
+    const options = { params: {}, timeoutMs: CALL_TIMEOUT_MS };
+    const reply = await callRoute(address, PROXY_ROUTES.model, options);
+    model = parseProxyModel(reply, "the proxy's model");
+  } catch (error) {
+    throw new ApiError("bad-gateway", `proxy@${address} fetch model failed, ${messageOf(error)}`);
+  }
+  if (model.product_name !== productName) {
+    throw new ApiError(
+      "bad-request",
+      `proxy@${address} belongs to the product '${model.product_name}', not '${productName}'`,
+    );
+  }
+  const link = new ProxyLink(model, productAuth);
+  try {
+    await link.ping(CALL_TIMEOUT_MS);
+  } catch (error) {
+    throw new ApiError("bad-gateway", `proxy@${address} check xauth failed, ${messageOf(error)}`);
+  }
+  const stats = await link.askStats();
+  const isOurs = stats !== null && ProxyLink.knowsFence(stats);
+  const { id: _, fenced: __, fencing: ___, ...rest } = model;
+  return isOurs ? { ...rest, fencing: true } : rest;
+}
+
+function nextId(proxies: Iterable<ProxyModel>): number {
+  let highest = 0;
+  for (const { id = 0 } of proxies) highest = Math.max(highest, id);
+  return highest + 1;
+}

@@ -1,0 +1,130 @@
+// Looks after the proxies: asks each for its statistics once a second, with a patience of its own,
+// and brings up whichever waits to be put online, was restarted, missed a push, or was shut out and
+// is back. Nobody has to be told that a proxy came back.
+
+import { callRoute } from "../api/client.ts";
+import { PROXY_ROUTES } from "../api/routes.ts";
+import { log } from "../lib/log.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import { parseProxyModel } from "../model/proxy.ts";
+import type { ProxyStats } from "../model/proxy-stats.ts";
+import type { ProxyFleet } from "./fleet.ts";
+import type { Part, Records } from "./product.ts";
+import { ProxyLink } from "./proxy-link.ts";
+
+const POLL_PERIOD_MS = 1_000;
+const TICK_MS = 50;
+
+/** All slots of a product are a large body; so many proxies get them at the same time. */
+const MAX_BRING_UPS = 8;
+
+interface Seat {
+  isBusy: boolean;
+  dueMs: number;
+  /** So that a proxy that stays away fills no log. */
+  lastTrouble: string;
+}
+
+export class ProxyKeeper implements Part {
+  readonly #seats = new Map<string, Seat>();
+  #timer: Timer | null = null;
+  #bringUps = 0;
+
+  constructor(
+    private readonly fleet: ProxyFleet,
+    private readonly records: Records,
+  ) {}
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    for (const token of this.#seats.keys()) {
+      if (!this.records.proxies.has(token)) this.#seats.delete(token);
+    }
+    for (const link of this.fleet.links()) {
+      const { token } = link.model;
+      const seat = this.#seats.get(token) ?? { isBusy: false, dueMs: 0, lastTrouble: "" };
+      this.#seats.set(token, seat);
+      if (!seat.isBusy && seat.dueMs <= nowMs) void this.#look(link, seat);
+    }
+  }
+
+  async #look(link: ProxyLink, seat: Seat): Promise<void> {
+    seat.isBusy = true;
+    seat.dueMs = performance.now() + POLL_PERIOD_MS;
+    try {
+      const stats = await link.askStats();
+      if (stats === null) {
+        this.#note(link, seat, link.poll?.error?.Cause ?? "");
+        return;
+      }
+      if (this.#timer === null) return;
+      await this.#noteKind(link, stats);
+      if (needsBringUp(link, stats) && this.#bringUps < MAX_BRING_UPS) {
+        await this.#bringUp(link, stats);
+      }
+      this.#note(link, seat, "");
+    } catch (error) {
+      this.#note(link, seat, messageOf(error));
+    } finally {
+      seat.isBusy = false;
+    }
+  }
+
+  async #bringUp(link: ProxyLink, stats: ProxyStats): Promise<void> {
+    this.#bringUps++;
+    try {
+      if (!stats.online) await this.#noteRestart(link);
+      await this.fleet.bringUp(link);
+      log.info(`${link.name} at ${link.model.admin_addr} has all slots and is online`);
+    } finally {
+      this.#bringUps--;
+    }
+  }
+
+  /** A proxy of ours in the place of an original one, or the reverse. */
+  async #noteKind(link: ProxyLink, stats: ProxyStats): Promise<void> {
+    const { fencing: _, ...rest } = link.model;
+    if (ProxyLink.knowsFence(stats) !== link.isLegacy || this.#isGone(link)) return;
+    const model = link.isLegacy ? { ...rest, fencing: true as const } : rest;
+    await this.records.save({ proxy: model });
+  }
+
+  /** The process and its start are others now. */
+  async #noteRestart(link: ProxyLink): Promise<void> {
+    const { admin_addr, token, id, fencing, fenced } = link.model;
+    const reply = await callRoute(admin_addr, PROXY_ROUTES.model, { params: {}, timeoutMs: 3_000 });
+    const found = parseProxyModel(reply, "the proxy's model");
+    if (found.token !== token || found.start_time === link.model.start_time) return;
+    if (this.#isGone(link)) return;
+    const ours = { ...(fencing ? { fencing } : {}), ...(fenced ? { fenced } : {}) };
+    await this.records.save({ proxy: { ...found, id, ...ours } });
+  }
+
+  #isGone(link: ProxyLink): boolean {
+    return !this.records.proxies.has(link.model.token);
+  }
+
+  #note(link: ProxyLink, seat: Seat, trouble: string): void {
+    if (trouble === seat.lastTrouble) return;
+    if (trouble !== "") log.warn(`${link.name}: ${trouble}`);
+    else if (seat.lastTrouble !== "") log.info(`${link.name} answers again`);
+    seat.lastTrouble = trouble;
+  }
+}
+
+function needsBringUp(link: ProxyLink, stats: ProxyStats): boolean {
+  if (stats.closed) return false;
+  return (
+    !stats.online || link.lacksSomething || link.model.fenced === true || link.hasForgotten(stats)
+  );
+}

@@ -1,0 +1,156 @@
+// One proxy as the fleet deals with it: the calls to its admin API, what it answered last, and what
+// it has acknowledged. Which calls to make, and what a failure means, is for `fleet.ts`.
+
+import { callRoute, RemoteError } from "../api/client.ts";
+import { type Ok, route } from "../api/route.ts";
+import { PROXY_ROUTES } from "../api/routes.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import { parsePinTable, type PinTable } from "../model/key-pin.ts";
+import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
+import type { ProxyStats } from "../model/proxy-stats.ts";
+import type { SlotFill } from "../model/slot.ts";
+import type { ProxyPoll } from "../model/topom-stats.ts";
+import { xauthOf } from "../model/xauth.ts";
+
+/** A poll that takes longer is late, as the API says it; it is waited for all the same. */
+const POLL_TIMEOUT_MS = 1_000;
+
+/** How long an answer to a poll is waited for. */
+const POLL_PATIENCE_MS = 3_000;
+
+/** The statistics of a proxy that knows revisions; an original one leaves them out. */
+interface Revisions {
+  readonly slot_revision?: number;
+  readonly pins_revision?: number;
+}
+
+const PINS_ROUTE = route<Ok>()({
+  method: "PUT",
+  path: "/api/proxy/pins/:xauth",
+  body: (json: unknown): PinTable => parsePinTable(json),
+  doc: "Replaces the keys that are too large to move in one step.",
+  answers: "OK",
+});
+
+export class ProxyLink {
+  poll: ProxyPoll | null = null;
+  /** The highest revisions it has acknowledged. */
+  slotRevision = 0;
+  pinsRevision = 0;
+  /** It missed a push, or was restarted: it gets everything anew at the next occasion. */
+  lacksSomething = true;
+  /** When it answered last, whatever it said; the time of the link's making counts as an answer. */
+  answeredMs = performance.now();
+  readonly #xauth: string;
+  /** An original proxy applies what comes in the order in which it comes. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    public model: ProxyModel,
+    productAuth: string,
+  ) {
+    this.#xauth = xauthOf(model.product_name, productAuth, model.token);
+  }
+
+  get name(): string {
+    return `proxy-[${this.model.token}]`;
+  }
+
+  /** Of the original: no revisions, no pins, no fence. */
+  get isLegacy(): boolean {
+    return this.model.fencing !== true;
+  }
+
+  async fill(slots: readonly SlotFill[], timeoutMs: number): Promise<void> {
+    const send = (): Promise<unknown> => {
+      return this.#call(() =>
+        callRoute(this.model.admin_addr, PROXY_ROUTES.fillSlots, {
+          params: { xauth: this.#xauth },
+          body: [...slots],
+          timeoutMs,
+        }),
+      );
+    };
+    if (!this.isLegacy) await send();
+    else await (this.#tail = this.#tail.then(send, send));
+    const newest = slots.reduce((most, { revision = 0 }) => Math.max(most, revision), 0);
+    this.slotRevision = Math.max(this.slotRevision, newest);
+  }
+
+  async setPins(table: PinTable, timeoutMs: number): Promise<void> {
+    if (this.isLegacy) return;
+    const params = { xauth: this.#xauth };
+    const { admin_addr } = this.model;
+    await this.#call(() => callRoute(admin_addr, PINS_ROUTE, { params, body: table, timeoutMs }));
+    this.pinsRevision = Math.max(this.pinsRevision, table.revision);
+  }
+
+  async setSentinels(sentinel: SentinelModel, timeoutMs: number): Promise<void> {
+    const params = { xauth: this.#xauth };
+    const { admin_addr } = this.model;
+    const options = { params, body: sentinel, timeoutMs };
+    await this.#call(() => callRoute(admin_addr, PROXY_ROUTES.sentinels, options));
+  }
+
+  async start(timeoutMs: number): Promise<void> {
+    const options = { params: { xauth: this.#xauth }, timeoutMs };
+    await this.#call(() => callRoute(this.model.admin_addr, PROXY_ROUTES.start, options));
+  }
+
+  async shutdown(timeoutMs: number): Promise<void> {
+    const options = { params: { xauth: this.#xauth }, timeoutMs };
+    await this.#call(() => callRoute(this.model.admin_addr, PROXY_ROUTES.shutdown, options));
+  }
+
+  /** Throws when the xauth is wrong, or nobody answers. */
+  async ping(timeoutMs: number): Promise<void> {
+    const options = { params: { xauth: this.#xauth }, timeoutMs };
+    await this.#call(() => callRoute(this.model.admin_addr, PROXY_ROUTES.xping, options));
+  }
+
+  /** Asks for the statistics and notes what came of it; never throws. */
+  async askStats(): Promise<ProxyStats | null> {
+    const begunMs = performance.now();
+    const isFenced = this.model.fenced ? { fenced: true } : {};
+    const timing = (): Omit<ProxyPoll, "stats" | "error"> => ({
+      unixtime: Math.floor(Date.now() / 1000),
+      ...(performance.now() - begunMs >= POLL_TIMEOUT_MS ? { timeout: true } : {}),
+      ...isFenced,
+    });
+    try {
+      const options = { params: { xauth: this.#xauth }, timeoutMs: POLL_PATIENCE_MS };
+      const { admin_addr } = this.model;
+      const stats = await this.#call(() => callRoute(admin_addr, PROXY_ROUTES.stats, options));
+      this.poll = { stats, ...timing() };
+      return stats;
+    } catch (error) {
+      this.poll = { error: { Cause: messageOf(error), Stack: null }, ...timing() };
+      return null;
+    }
+  }
+
+  /** Whether a proxy with these statistics has everything that it ever acknowledged. */
+  hasForgotten(stats: ProxyStats): boolean {
+    const { slot_revision = 0, pins_revision = 0 } = stats as ProxyStats & Revisions;
+    if (this.isLegacy) return false;
+    return slot_revision < this.slotRevision || pins_revision < this.pinsRevision;
+  }
+
+  /** Whether statistics come from a proxy that knows revisions and the fence. */
+  static knowsFence(stats: ProxyStats): boolean {
+    return (stats as ProxyStats & Revisions).slot_revision !== undefined;
+  }
+
+  async #call<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      const reply = await call();
+      this.answeredMs = performance.now();
+      return reply;
+    } catch (error) {
+      if (error instanceof RemoteError && error.trouble === "refused") {
+        this.answeredMs = performance.now();
+      }
+      throw error;
+    }
+  }
+}
