@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
-import { OperatorError, UsageError } from "../lib/operator-error.ts";
+import { UsageError } from "../lib/operator-error.ts";
 import type { ProxyFlags } from "./flags.ts";
 import { parseProxyFlags } from "./flags.ts";
 
@@ -26,6 +26,7 @@ test("without options the proxy runs one worker per CPU and logs to stderr", () 
     hostAdmin: null,
     hostProxy: null,
     dashboard: null,
+    coordinator: null,
     fillSlots: null,
     pidFile: null,
     settings: {},
@@ -48,6 +49,7 @@ test("every option of the original is understood", () => {
     hostAdmin: "a:1",
     hostProxy: "p:2",
     dashboard: "d:3",
+    coordinator: null,
     fillSlots: null,
     pidFile: "p.pid",
     settings: { product_name: "n", product_auth: "a", session_auth: "s" },
@@ -75,6 +77,16 @@ test("--check-config says whether the settings are right", () => {
   );
 });
 
+test("a coordinator is named with its address and its account", () => {
+  expect(run("--etcd=a:1,b:2", "--etcd-auth=u:p").coordinator).toEqual({
+    name: "etcd",
+    address: "a:1,b:2",
+    auth: "u:p",
+  });
+  expect(run("--filesystem=/x").coordinator?.auth).toBe("");
+  expect(run("--dashboard=a").coordinator).toBeNull();
+});
+
 describe("refused", () => {
   test("is more than one way to be registered", () => {
     expect(() => run("--dashboard=a", "--fillslots=b")).toThrow(UsageError);
@@ -86,13 +98,6 @@ describe("refused", () => {
   test("is an option that needs another one", () => {
     expect(() => run("--max-ncpu=2")).toThrow("only together with --ncpu");
     expect(() => run("--etcd-auth=u:p", "--zookeeper=b")).toThrow("only together with --etcd");
-  });
-
-  test("is a coordinator, until there is a dashboard", () => {
-    for (const option of ["--zookeeper=a", "--etcd=a", "--filesystem=/x"]) {
-      expect(() => run(option)).toThrow(OperatorError);
-      expect(() => run(option)).toThrow("coordinators come with the dashboard");
-    }
   });
 
   test("is a level that does not exist", () => {

@@ -25,6 +25,8 @@ export interface ProxyFlags {
   readonly hostProxy: string | null;
   /** The dashboard to register at. */
   readonly dashboard: string | null;
+  /** The coordinator that knows the dashboard to register at. */
+  readonly coordinator: CoordinatorFlags | null;
   /** A JSON file of slots to load instead of waiting for a dashboard. */
   readonly fillSlots: string | null;
   readonly pidFile: string | null;
@@ -32,6 +34,13 @@ export interface ProxyFlags {
   readonly settings: Readonly<Record<string, string>>;
   /** Sentences for the log, once it is open. */
   readonly warnings: readonly string[];
+}
+
+export interface CoordinatorFlags {
+  readonly name: (typeof COORDINATORS)[number];
+  readonly address: string;
+  /** "user:password" or "". */
+  readonly auth: string;
 }
 
 /** What the command line asks for. */
@@ -102,6 +111,7 @@ function readFlags(given: Arguments): ProxyFlags {
     hostAdmin: given.text("host-admin"),
     hostProxy: given.text("host-proxy"),
     dashboard: given.text("dashboard"),
+    coordinator: readCoordinator(given),
     fillSlots: given.text("fillslots"),
     pidFile: given.text("pidfile"),
     settings: readSettings(given),
@@ -109,6 +119,13 @@ function readFlags(given: Arguments): ProxyFlags {
       ? ["option --max-ncpu has no effect: the number of workers is that of --ncpu and stays so"]
       : [],
   };
+}
+
+function readCoordinator(given: Arguments): CoordinatorFlags | null {
+  const name = COORDINATORS.find((each) => given.has(each));
+  if (name === undefined) return null;
+  const auth = name === "filesystem" ? null : given.text(`${name}-auth`);
+  return { name, address: given.text(name) ?? "", auth: auth ?? "" };
 }
 
 function readSettings(given: Arguments): Record<string, string> {
@@ -138,12 +155,6 @@ function checkCombinations(given: Arguments): void {
   requireWith(given, "zookeeper-auth", "zookeeper");
   requireWith(given, "etcd-auth", "etcd");
   requireWith(given, "max-ncpu", "ncpu");
-  const coordinator = COORDINATORS.find((name) => given.has(name));
-  if (coordinator === undefined) return;
-  throw new OperatorError(
-    `option --${coordinator} is not supported yet, because coordinators come with the dashboard; ` +
-      "use --dashboard=ADDR or --fillslots=FILE until then",
-  );
 }
 
 function requireWith(given: Arguments, name: string, other: string): void {

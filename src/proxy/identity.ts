@@ -12,6 +12,7 @@ import {
 import type { ProxyModel } from "../model/proxy.ts";
 import { timeText } from "../model/time.ts";
 import { tokenOf } from "../model/xauth.ts";
+import { jodisPath } from "./announce.ts";
 import type { ProxyConfig } from "./settings.ts";
 
 const PUBLISHED: Published = { program: "proxy", options: "--host-proxy and --host-admin" };
@@ -37,12 +38,15 @@ export async function proxyModel(
   const macs = hardwareAddresses();
   const proxyText = socketText(protoType, bound.proxy);
   const adminText = socketText("tcp", bound.admin);
+  const token = tokenOf(macs, config.productName, proxyText, adminText);
+  const jodis_path = jodisPath(config, token);
   return {
-    token: tokenOf(macs, config.productName, proxyText, adminText),
+    token,
     start_time: timeText(Date.now(), performance.now() / 1000),
     admin_addr: await publishedAddress("tcp", bound.admin, given.hostAdmin, PUBLISHED),
     proto_type: protoType,
     proxy_addr: await publishedAddress(protoType, bound.proxy, given.hostProxy, PUBLISHED),
+    ...(jodis_path === "" ? {} : { jodis_path }),
     product_name: config.productName,
     pid: process.pid,
     pwd: process.cwd(),

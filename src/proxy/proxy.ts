@@ -25,12 +25,14 @@ import type { SlotFill } from "../model/slot.ts";
 import { parseSlotFills } from "../model/slot-fill.ts";
 import { secretsEqual, xauthOf } from "../model/xauth.ts";
 import { type ProxyControl, proxyHandlers } from "./admin.ts";
+import { JodisEntry } from "./announce.ts";
 import { checkDescriptorLimit } from "./descriptor-limit.ts";
 import { Failover } from "./failover.ts";
 import type { ProxyFlags } from "./flags.ts";
 import { proxyModel } from "./identity.ts";
 import { type ParentAnswers, type ParentQuestion, WORKER_ARGUMENT } from "./ipc.ts";
 import { type ListenSockets, openListenSockets } from "./listen-fd.ts";
+import { dashboardSource } from "./find-dashboard.ts";
 import { register } from "./registration.ts";
 import { ProxyReport } from "./report.ts";
 import { ResourceMeter } from "./rusage.ts";
@@ -52,16 +54,13 @@ const WAITING_REMINDER_MS = 60_000;
 /** Runs the proxy until it is told to end. Throws `OperatorError` when it cannot start. */
 export async function runProxy(flags: ProxyFlags): Promise<void> {
   const { config, warnings } = loadProxyConfig(flags);
-  log.hideSecrets(proxySecrets(config));
+  log.hideSecrets([...proxySecrets(config), flags.coordinator?.auth ?? ""]);
   log.setLevel(flags.logLevel);
   if (flags.logFile !== null) log.open(flags.logFile);
   log.info(`codis-proxy ${VERSION} ${COMPILE} starts (process ${process.pid})`);
   for (const warning of [...flags.warnings, ...warnings]) log.warn(warning);
   const changes = describeProxyConfig(config);
   if (changes !== "") log.info(`settings that are not at their default: ${changes}`);
-  if (config.jodisAddr !== "") {
-    log.warn("jodis_addr is set, but the proxy does not register itself for clients yet");
-  }
   checkDescriptorLimit(flags.ulimit, config.proxyMaxClients, flags.workers);
   const proxy = await Proxy.open(flags, config);
   await proxy.run();
@@ -88,6 +87,7 @@ class Proxy implements ProxyControl {
   readonly #xauth: string;
   readonly #end = Promise.withResolvers<void>();
   readonly #failover: Failover;
+  readonly #jodis: JodisEntry | null;
   #isClosed = false;
   #wasToldToEnd = false;
 
@@ -123,6 +123,7 @@ class Proxy implements ProxyControl {
       fill: (slots) => this.#workers.fill(slots),
       abandon: (address) => this.#workers.abandon(address),
     });
+    this.#jodis = JodisEntry.of(config, model);
     this.report = new ProxyReport({
       workers: this.#workers,
       meter: this.#meter,
@@ -193,11 +194,12 @@ class Proxy implements ProxyControl {
   #getOnline(): void {
     const { flags, config } = this.#opened;
     const isWaiting = (): boolean => !this.#isClosed && !this.#workers.isOnline;
+    const source = dashboardSource(flags, config.productName);
     let way: Promise<void>;
     if (flags.fillSlots !== null) way = this.#fillFromFile(flags.fillSlots);
-    else if (flags.dashboard !== null) {
+    else if (source !== null) {
       way = register({
-        dashboard: flags.dashboard,
+        source,
         productName: config.productName,
         adminAddr: this.model.admin_addr,
         isWanted: isWaiting,
@@ -251,7 +253,9 @@ class Proxy implements ProxyControl {
   async goOnline(): Promise<void> {
     const wasOnline = this.#workers.isOnline;
     await this.#workers.goOnline();
-    if (!wasOnline) log.info("the proxy is online");
+    if (wasOnline || this.#isClosed) return;
+    log.info("the proxy is online");
+    this.#jodis?.open();
   }
 
   resetStats(): Promise<void> {
@@ -359,6 +363,8 @@ class Proxy implements ProxyControl {
     this.#isClosed = true;
     log.info(`the proxy closes because ${why}`);
     const { sockets, config } = this.#opened;
+    // First clients stop to find this proxy, then they cannot connect any more.
+    await this.#jodis?.close();
     sockets.close();
     this.#failover.close();
     await this.#workers.shutdown(config.shutdownTimeoutMs);

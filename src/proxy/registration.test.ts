@@ -24,28 +24,30 @@ async function startDashboard(productName: string, refusals: number) {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const dashboard = `127.0.0.1:${port}`;
-  return { calls, dashboard, [Symbol.dispose]: () => void server.close() };
+  const what = `the dashboard ${dashboard}`;
+  const source = { what, attempts: 10, find: () => Promise.resolve(dashboard) };
+  return { calls, source, [Symbol.dispose]: () => void server.close() };
 }
 
 const OPTIONS = { productName: "lab", adminAddr: "127.0.0.1:11080", isWanted: () => true };
 
 test("a proxy registers by its admin address, again when it was refused", async () => {
   using topom = await startDashboard("lab", 1);
-  await register({ ...OPTIONS, dashboard: topom.dashboard, pauseMs: 1 });
+  await register({ ...OPTIONS, source: topom.source, pauseMs: 1 });
   const put = `PUT /api/topom/proxy/online/${xauthOf("lab")}/127.0.0.1%3A11080`;
   expect(topom.calls).toEqual(["GET /api/topom/model", put, "GET /api/topom/model", put]);
 });
 
 test("a dashboard of another product ends the attempts at once", async () => {
   using topom = await startDashboard("other", 0);
-  const registering = register({ ...OPTIONS, dashboard: topom.dashboard, pauseMs: 1 });
+  const registering = register({ ...OPTIONS, source: topom.source, pauseMs: 1 });
   await expect(registering).rejects.toThrow("serves the product 'other', this proxy belongs to");
   expect(topom.calls.length).toBe(1);
 });
 
 test("running out of attempts is an error that says why", async () => {
   using topom = await startDashboard("lab", 1000);
-  const registering = register({ ...OPTIONS, dashboard: topom.dashboard, pauseMs: 1 });
+  const registering = register({ ...OPTIONS, source: topom.source, pauseMs: 1 });
   await expect(registering).rejects.toThrow("topom is not online");
   expect(topom.calls.filter((call) => call.startsWith("PUT")).length).toBe(10);
 });
@@ -53,6 +55,18 @@ test("running out of attempts is an error that says why", async () => {
 test("attempts end when the proxy is online by other means", async () => {
   using topom = await startDashboard("lab", 1000);
   const isWanted = (): boolean => topom.calls.length < 4;
-  await register({ ...OPTIONS, dashboard: topom.dashboard, pauseMs: 1, isWanted });
+  await register({ ...OPTIONS, source: topom.source, pauseMs: 1, isWanted });
   expect(topom.calls.length).toBe(4);
+});
+
+test("a source that does not know the dashboard yet is asked again", async () => {
+  using topom = await startDashboard("lab", 0);
+  let asked = 0;
+  const find = async (): Promise<string> => {
+    if (++asked < 3) throw new Error("no dashboard leads lab");
+    return topom.source.find();
+  };
+  await register({ ...OPTIONS, source: { ...topom.source, find }, pauseMs: 1 });
+  expect(asked).toBe(3);
+  expect(topom.calls.length).toBe(2);
 });

@@ -58,7 +58,7 @@ export const PROXY_SETTINGS = [
     ...TEXT,
     key: "jodis_name",
     chapter: "Registration for client discovery (jodis)",
-    choices: ["zookeeper", "zk", "etcd", "filesystem", "fs"],
+    choices: ["zookeeper", "zk", "etcd"],
     doc: "The kind of coordinator in which the proxy registers itself for clients.",
   },
   {

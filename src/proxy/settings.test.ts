@@ -99,6 +99,8 @@ describe("rules", () => {
     [{ CODIS_PROXY_ADDR: "19000" }, "invalid proxy_addr"],
     [{ CODIS_ADMIN_ADDR: "localhost" }, "invalid admin_addr"],
     [{ CODIS_JODIS_NAME: "etcd" }, "invalid jodis_addr"],
+    [{ CODIS_JODIS_ADDR: "127.0.0.1:2379" }, "invalid jodis_name"],
+    [{ CODIS_JODIS_NAME: "fs" }, "invalid jodis_name"],
     [{ CODIS_BACKEND_NUMBER_DATABASES: "0" }, "invalid backend_number_databases"],
     [{ CODIS_BACKEND_PING_PERIOD: "-1s" }, "invalid backend_ping_period"],
     [{ CODIS_PROXY_REDIS_VERSION: "seven" }, "invalid proxy_redis_version"],

@@ -102,6 +102,11 @@ function checkAddresses(config: ProxyConfig): void {
       "invalid jodis_addr: it is empty although jodis_name is set; give the coordinator's address",
     );
   }
+  if (config.jodisName === "" && config.jodisAddr !== "") {
+    throw new OperatorError(
+      "invalid jodis_name: it is empty although jodis_addr is set; say etcd or zookeeper",
+    );
+  }
   requireHostPort("admin_addr", config.adminAddr);
   if (config.protoType !== "unix") requireHostPort("proxy_addr", config.proxyAddr);
 }

@@ -6,8 +6,8 @@ import { importsOf, sources, type Source } from "../harness/sources.ts";
 /** Folder of src → the folders that it may import from, besides itself. "main" is src/main.ts. */
 const ALLOWED: Record<string, readonly string[]> = {
   main: ["lib", "cli"],
-  // redis: the parent process only, never a worker.
-  proxy: ["net", "resp", "redis", "model", "api", "metrics", "settings", "lib"],
+  // redis and coordinator: the parent process only, never a worker.
+  proxy: ["net", "resp", "redis", "model", "api", "coordinator", "metrics", "settings", "lib"],
   dashboard: [
     ...["model", "coordinator", "redis", "resp", "migration", "api", "metrics", "settings"],
     ...["lib"],
