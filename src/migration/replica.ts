@@ -1,16 +1,77 @@
 // Method `replica`: the target becomes a replica of the source, catches up while the slots are
-// held, and is promoted; afterwards each of the two deletes what the other serves.
+// held, and is promoted; afterwards each of the two deletes what the other serves. Nothing here
+// costs time per key, and there are no big keys; the target needs room for all that the source has.
 
-import type { Login, Passage, Watch } from "./types.ts";
+import { parseAddress } from "../lib/address.ts";
+import { assert } from "../lib/assert.ts";
+import { messageOf } from "../lib/operator-error.ts";
+import { SLOT_COUNT } from "../model/slot.ts";
+import type { Argument } from "../redis/client.ts";
+import { keysByDatabase, masterAddressOf, totalKeys, type Info } from "../redis/info.ts";
+import { ReplyError } from "../resp/value.ts";
+import { Link, linkName } from "./link.ts";
+import { rest } from "./pacer.ts";
+import { Backoff, isPassing } from "./retry.ts";
+import { isAtLeast } from "./server-kind.ts";
+import { SlotTroubles } from "./slot-troubles.ts";
+import { sweepAway } from "./sweep.ts";
+import { MigrationStopped, type Login, type Passage, type Watch } from "./types.ts";
+
+/** So far behind the source the target may be when the slots are held. */
+const CLOSE_BYTES = 1024 * 1024;
+const SYNC_POLL_MS = 100;
+const CATCH_UP_POLL_MS = 1;
 
 /** Makes the target, which must be empty, a replica of the source. May be repeated. */
 export async function attachReplica(passage: Passage): Promise<void> {
-  throw new Error(`not here yet: ${passage.source}`);
+  using source = await openEnd(passage, passage.source, "attach");
+  source.mustBeMaster();
+  using target = await openEnd(passage, passage.target, "attach");
+  const info = await target.info();
+  if (isReplicaOf(info, passage.source)) return;
+  target.mustBeMaster();
+  if (totalKeys(info) > 0) {
+    throw new MigrationStopped(
+      `${passage.target} has keys, which the copy of ${passage.source} would replace: ` +
+        `empty it, or use the method keys`,
+    );
+  }
+  await setMasterLogin(target, passage.login);
+  await target.call([...replicaOf(target), ...hostAndPort(passage.source)]);
 }
 
 /** Waits until the target has the data and follows closely. */
 export async function awaitInSync(passage: Passage, watch: Watch): Promise<void> {
-  throw new Error(`not here yet: ${passage.source} ${watch.signal.aborted}`);
+  const troubles = new SlotTroubles(watch);
+  const backoff = new Backoff(watch.signal);
+  for (;;) {
+    try {
+      using source = await openEnd(passage, passage.source, "sync");
+      using target = await openEnd(passage, passage.target, "sync");
+      for (;;) {
+        const missing = await missingBytes(source, target, passage);
+        if (missing !== null && missing <= CLOSE_BYTES) {
+          troubles.takeBack(passage.slots);
+          return;
+        }
+        await rest(SYNC_POLL_MS, watch.signal);
+      }
+    } catch (error) {
+      watch.signal.throwIfAborted();
+      if (!isPassing(error)) throw error;
+      troubles.tell(passage.slots, messageOf(error));
+      await backoff.wait();
+    }
+  }
+}
+
+/** How far the target is behind; null while it has no link or still copies. */
+async function missingBytes(source: Link, target: Link, passage: Passage): Promise<number | null> {
+  const [ours, theirs] = await Promise.all([source.info(), target.info()]);
+  mustFollow(theirs, passage);
+  if (theirs.get("master_link_status") !== "up") return null;
+  if (theirs.get("master_sync_in_progress") === "1") return null;
+  return Number(ours.get("master_repl_offset")) - Number(theirs.get("slave_repl_offset"));
 }
 
 /**
@@ -18,22 +79,62 @@ export async function awaitInSync(passage: Passage, watch: Watch): Promise<void>
  * called. Throws `MigrationStopped` when that takes longer than `timeoutMs`.
  */
 export async function catchUp(passage: Passage, timeoutMs: number): Promise<void> {
-  throw new Error(`not here yet: ${passage.source} ${timeoutMs}`);
+  using source = await openEnd(passage, passage.source, "switch");
+  using target = await openEnd(passage, passage.target, "switch");
+  const deadline = performance.now() + timeoutMs;
+  const goal = Number((await source.info("replication")).get("master_repl_offset"));
+  for (;;) {
+    const info = await target.info("replication");
+    mustFollow(info, passage);
+    const isUp = info.get("master_link_status") === "up";
+    if (isUp && Number(info.get("slave_repl_offset")) >= goal) break;
+    if (performance.now() > deadline) {
+      throw new MigrationStopped(
+        `${passage.target} did not catch up with ${passage.source} within ${timeoutMs} ms`,
+      );
+    }
+    await Bun.sleep(CATCH_UP_POLL_MS);
+  }
+  if (source.kind.isCodis && !target.kind.isCodis) await mustBeTrueCopy(source, target);
+}
+
+/**
+ * A stock replica of a codis-server skips SLOTSRESTORE, SLOTSDEL and their kin without a word to
+ * its master: keys that moved into the source while the replica was attached are not in it.
+ */
+async function mustBeTrueCopy(source: Link, target: Link): Promise<void> {
+  const advice = `detach it, let no keys move into ${source.address}, and attach it again`;
+  const errors = (await target.info("errorstats")).get("errorstat_ERR") ?? "";
+  const [ours, theirs] = await Promise.all([source.info("keyspace"), target.info("keyspace")]);
+  const [before, after] = [keysByDatabase(ours), keysByDatabase(theirs)];
+  for (const [database, count] of before) {
+    if (after.get(database) === count) continue;
+    throw new MigrationStopped(
+      `${target.address} has ${after.get(database) ?? 0} keys in database ${database} and ` +
+        `${source.address} has ${count}${errors === "" ? "" : ` (${errors} at the replica)`}: ` +
+        advice,
+    );
+  }
 }
 
 /** From here on only forward. May be repeated. */
 export async function promoteTarget(passage: Passage): Promise<void> {
-  throw new Error(`not here yet: ${passage.source}`);
+  using target = await openEnd(passage, passage.target, "promote");
+  if (target.kind.isMaster) return;
+  await target.call([...replicaOf(target), "NO", "ONE"]);
 }
 
 /** Whether `promoteTarget` ran: for whoever takes the job over. */
 export async function isTargetPromoted(passage: Passage): Promise<boolean> {
-  throw new Error(`not here yet: ${passage.source}`);
+  using target = await openEnd(passage, passage.target, "promote");
+  return target.kind.isMaster;
 }
 
 /** Gives up before the promotion: the target is a master again, and loses what it copied. */
 export async function detachReplica(passage: Passage, watch: Watch): Promise<void> {
-  throw new Error(`not here yet: ${passage.source} ${watch.signal.aborted}`);
+  await promoteTarget(passage);
+  const slots = new Set(Array.from({ length: SLOT_COUNT }, (_, slot) => slot));
+  await trimServer(passage.target, passage.login, slots, watch);
 }
 
 /** Deletes the keys of these slots at one server. How many. */
@@ -43,5 +144,44 @@ export async function trimServer(
   slots: ReadonlySet<number>,
   watch: Watch,
 ): Promise<number> {
-  throw new Error(`not here yet: ${address} ${login.username} ${slots.size} ${watch.signal}`);
+  return await sweepAway({ address, login, slots, name: "codis-mover-trim" }, watch);
+}
+
+async function openEnd({ login, jobId }: Passage, address: string, part: string): Promise<Link> {
+  return await Link.open(address, login, linkName(jobId, part));
+}
+
+function mustFollow(target: Info, { source, target: address }: Passage): void {
+  if (isReplicaOf(target, source)) return;
+  throw new MigrationStopped(
+    `${address} is not a replica of ${source} any more (somebody else changed its role): ` +
+      `cancel the job`,
+  );
+}
+
+function isReplicaOf(info: Info, address: string): boolean {
+  if (info.get("role") !== "slave") return false;
+  const [host, port] = hostAndPort(address);
+  return masterAddressOf(info) === address || masterAddressOf(info) === `${host}:${port}`;
+}
+
+function hostAndPort(address: string): [string, number] {
+  const place = parseAddress(address);
+  assert(place !== null, "a server is host:port");
+  return [place.host || "127.0.0.1", place.port];
+}
+
+function replicaOf(link: Link): string[] {
+  return [isAtLeast(link.kind, 5, 0) ? "REPLICAOF" : "SLAVEOF"];
+}
+
+async function setMasterLogin(target: Link, { username, password }: Login): Promise<void> {
+  if (password === "") return;
+  const settings: Argument[][] = [["CONFIG", "SET", "masterauth", password]];
+  if (username !== "") settings.push(["CONFIG", "SET", "masteruser", username]);
+  const refused = (await target.pipeline(settings)).find((reply) => reply instanceof ReplyError);
+  if (!(refused instanceof ReplyError)) return;
+  // With CONFIG renamed this may be in its file already; the sync tells.
+  const isRenamed = /unknown command|NOPERM/.test(refused.message);
+  if (!isRenamed) throw new MigrationStopped(`${target.address} answers: ${refused.message}`);
 }
