@@ -1,6 +1,6 @@
 // Whether keys can go from one server to the other, found out before anything moves. What can be
-// tried is tried, with a key of our own, instead of being reasoned about: a version that cannot read
-// the other's values, a password, a right that is missing, a network between the two that is shut.
+// tried is tried, with a key of our own, instead of being reasoned about: a version that cannot
+// read the other's values, a password, a right that is missing, a network that is shut.
 
 import { messageOf } from "../lib/operator-error.ts";
 import type { JobMethod } from "../model/migration-job.ts";

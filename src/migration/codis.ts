@@ -33,19 +33,24 @@ export async function moveByCodis(
   const troubles = new SlotTroubles(watch);
   const pacer = new Pacer(watch);
   const clean = new Set<number>();
-  let [moved, left] = [0, [...passage.slots].sort((a, b) => a - b)];
-  while (left.length > 0) {
-    const [slot] = left;
-    left = left.slice(1);
-    try {
-      using source = await openSource(passage);
-      moved += await moveSlot(source, slot, passage, options, pacer, watch);
-      clean.add(slot);
-      troubles.takeBack([slot]);
-    } catch (error) {
-      if (!isPassing(error) && !(error instanceof ReplyError)) throw error;
-      troubles.tell([slot], messageOf(error));
+  let moved = 0;
+  const slots = [...passage.slots].sort((a, b) => a - b);
+  try {
+    using source = await openSource(passage);
+    for (const slot of slots) {
+      try {
+        moved += await moveSlot(source, slot, passage, options, pacer, watch);
+        clean.add(slot);
+        troubles.takeBack([slot]);
+      } catch (error) {
+        if (!(error instanceof ReplyError)) throw error;
+        troubles.tell([slot], messageOf(error));
+      }
     }
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    const left = slots.filter((slot) => !clean.has(slot));
+    troubles.tell(left, messageOf(error));
   }
   return { clean, moved, scanned: 0 };
 }
@@ -69,16 +74,17 @@ async function moveSlot(
 ): Promise<number> {
   const step = stepCommand(passage.target, slot, options);
   let moved = 0;
+  await pacer.whilePaused();
   for (let database = 0; database >= 0; database = await nextDatabase(source, database)) {
     await source.select(database);
     for (;;) {
-      await pacer.whilePaused();
       const started = performance.now();
       const reply = await source.call(step, 2 * options.timeoutMs + LONGEST_STEP_MS);
       const [count, left] = Array.isArray(reply) ? reply.map(Number) : [0, 0];
       moved += count;
       watch.onProgress({ keys: count, bytes: 0, scanned: count });
-      await pacer.afterWork(performance.now() - started);
+      // An asynchronous step does not stop the server.
+      await pacer.afterWork(options.isSemiAsync ? 0 : performance.now() - started);
       if (left === 0) break;
     }
   }

@@ -4,8 +4,10 @@
 // back after a deletion. So the connection is ended at the target before the next attempt.
 
 import { RedisClient } from "../redis/client.ts";
+import { keysByDatabase, parseInfo } from "../redis/info.ts";
 import { endConnections, type ServerConnection } from "./connections.ts";
 import { linkName } from "./link.ts";
+import { textOf } from "./server-kind.ts";
 import type { Login, Passage } from "./types.ts";
 
 /** What a connection may have said last that a server opened for MIGRATE. */
@@ -39,6 +41,15 @@ export async function silenceJob(passage: Passage): Promise<void> {
       bytes: true,
     });
     await endConnections(client, ({ name }) => name.startsWith(prefix));
+    if (address === passage.source) await cancelBatches(client);
   }
   for (const address of ends) await fenceTarget(address, passage.login);
+}
+
+/** A batch of a codis-server goes on without whoever asked for it. Others know no such command. */
+async function cancelBatches(client: RedisClient): Promise<void> {
+  const databases = keysByDatabase(parseInfo(textOf(await client.call(["INFO", "keyspace"]))));
+  for (const database of databases.keys()) {
+    await client.pipeline([["SELECT", database], ["SLOTSMGRT-ASYNC-CANCEL"]]);
+  }
 }
