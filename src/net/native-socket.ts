@@ -9,6 +9,7 @@ import {
   IPPROTO_TCP,
   MSG_NOSIGNAL,
   permanent,
+  putWord,
   SHUT_WR,
   SO_ERROR,
   SO_KEEPALIVE,
@@ -25,8 +26,8 @@ import type { SocketAddress } from "./socket-address.ts";
 export interface SocketHandler {
   /** The connection that we opened is there. */
   onOpen?(socket: NativeSocket): void;
-  /** The chunk is the handler's for ever. */
-  onData(chunk: Buffer, socket: NativeSocket): void;
+  /** Input is `bytes[from, to)`, lent for this turn (lib/lent.ts). */
+  onData(bytes: Buffer, from: number, to: number, socket: NativeSocket): void;
   onDrain(): void;
   /** The other side sends no more. */
   onEnd(socket: NativeSocket): void;
@@ -41,6 +42,19 @@ const LINGER_MS = 1000;
 
 const option = permanent(2);
 const optionLength = permanent(1);
+
+/** Cells of `struct iovec`, and where `struct msghdr` has its vectors and their number. */
+const VECTOR_CELLS = 4;
+const MESSAGE_CELLS = 14;
+const MESSAGE_VECTORS = 4;
+const MESSAGE_COUNT = 6;
+/** One message is put together at a time. */
+const MAX_NOTED = 64;
+const vectors = permanent(VECTOR_CELLS * MAX_NOTED);
+const message = permanent(MESSAGE_CELLS);
+putWord(message.view, MESSAGE_VECTORS, vectors.at);
+let noted = 0;
+let notedBytes = 0;
 
 type State = "connecting" | "open" | "ended" | "closed";
 
@@ -90,8 +104,31 @@ export class NativeSocket implements Polled {
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.#state !== "open") return -1;
     const at = (ptr(bytes) + offset) as Pointer;
-    const taken = sys.send(this.fd, at, length, MSG_NOSIGNAL);
-    if (taken === length) return taken;
+    return this.#taken(sys.send(this.fd, at, length, MSG_NOSIGNAL), length);
+  }
+
+  /** Puts a stretch of bytes into the next `writeNoted`; false when that has enough of them. */
+  note(bytes: Uint8Array, offset: number, length: number): boolean {
+    if (noted === MAX_NOTED) return false;
+    putWord(vectors.view, VECTOR_CELLS * noted, ptr(bytes) + offset);
+    putWord(vectors.view, VECTOR_CELLS * noted + 2, length);
+    noted++;
+    notedBytes += length;
+    return true;
+  }
+
+  /** Writes all that was noted with one call; answers as `write` does. */
+  writeNoted(): number {
+    const length = notedBytes;
+    message.view[MESSAGE_COUNT] = noted;
+    noted = 0;
+    notedBytes = 0;
+    if (this.#state !== "open") return -1;
+    return this.#taken(sys.sendmsg(this.fd, message.at, MSG_NOSIGNAL), length);
+  }
+
+  #taken(taken: number, offered: number): number {
+    if (taken === offered) return taken;
     // Full, or broken: the next event tells which.
     this.#isBlocked = true;
     this.#watch();
@@ -195,15 +232,17 @@ export class NativeSocket implements Polled {
       if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
       return;
     }
-    const chunk = this.poller.receive(this.fd);
-    if (chunk === null) {
+    const { poller } = this;
+    const from = poller.readAt;
+    const got = poller.receive(this.fd);
+    if (got > 0) {
+      this.handler?.onData(poller.slab, from, from + got, this);
+    } else if (got < 0) {
       if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
-    } else if (chunk.length === 0) {
+    } else {
       this.#isInputOver = true;
       this.#watch();
       this.handler?.onEnd(this);
-    } else {
-      this.handler?.onData(chunk, this);
     }
   }
 
@@ -215,8 +254,7 @@ export class NativeSocket implements Polled {
 
   /** We have ended; whatever still comes is of no interest. */
   #discard(events: number): void {
-    const chunk = this.poller.receive(this.fd);
-    const isBroken = chunk === null && (events & BROKEN_EVENTS) !== 0;
-    if (isBroken || chunk?.length === 0) this.#close();
+    const got = this.poller.receive(this.fd);
+    if (got === 0 || (got < 0 && (events & BROKEN_EVENTS) !== 0)) this.#close();
   }
 }

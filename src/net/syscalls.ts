@@ -17,6 +17,7 @@ const CALLS = {
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
   recv: { args: [i32, pointer, u64, i32], returns: i32 },
   send: { args: [i32, pointer, u64, i32], returns: i32 },
+  sendmsg: { args: [i32, pointer, i32], returns: i32 },
   shutdown: { args: [i32, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
   epoll_create1: { args: [i32], returns: i32 },
@@ -73,6 +74,12 @@ export function permanent(count: number): { readonly view: Int32Array; readonly 
   const view = new Int32Array(new ArrayBuffer(4 * count));
   kept.push(view);
   return { view, at: ptr(view) };
+}
+
+/** Writes an address or a length as 64 bits into two cells. */
+export function putWord(view: Int32Array, cell: number, value: number): void {
+  view[cell] = value | 0;
+  view[cell + 1] = value / 2 ** 32;
 }
 
 /** Without a reference from here they would be collected: the calls know only numbers. */

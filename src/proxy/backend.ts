@@ -140,8 +140,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
   }
 
   /**
-   * Queues a request and its bytes, which the caller never changes again. It is settled exactly
-   * once: by its reply, or by an error when there can be none.
+   * Queues a request and its bytes, which may be lent for this turn (lib/lent.ts). It is settled
+   * exactly once: by its reply, or by an error when there can be none.
    */
   push(request: Request, bytes: Buffer, from: number, to: number): void {
     if (this.state !== "ready" && !this.#open()) {
@@ -151,11 +151,11 @@ export class Backend implements Flushable, Owner, SocketHandler {
     this.#link(request);
     this.#appended += to - from;
     this.#out.append(bytes, from, to);
-    if (!this.isTouched && !this.#isBlocked) this.#turn.touchBackend(this);
+    if (!this.isTouched) this.#turn.touchBackend(this);
     if (this.isCrowded) request.owner?.onCrowded(this);
   }
 
-  /** The same for a request in several pieces, none of which changes again. */
+  /** The same for a request in several pieces, none of which ever changes again. */
   pushPieces(request: Request, pieces: readonly Buffer[]): void {
     if (this.state !== "ready" && !this.#open()) {
       this.#refuse(request);
@@ -166,7 +166,7 @@ export class Backend implements Flushable, Owner, SocketHandler {
       this.#appended += piece.length;
       this.#out.append(piece, 0, piece.length);
     }
-    if (!this.isTouched && !this.#isBlocked) this.#turn.touchBackend(this);
+    if (!this.isTouched) this.#turn.touchBackend(this);
     if (this.isCrowded) request.owner?.onCrowded(this);
   }
 
@@ -405,9 +405,10 @@ export class Backend implements Flushable, Owner, SocketHandler {
 
   // ---------------------------------------------------------------- bytes
 
+  /** Writes what is there; what cannot leave yet becomes our own. */
   flush(): void {
     const socket = this.#socket;
-    if (socket === null || this.state !== "ready" || this.#isBlocked) return;
+    if (socket === null || this.state !== "ready" || this.#isBlocked) return this.#out.own();
     if (this.#out.flush(socket) === 0) {
       this.#isBlocked = true;
       this.#blockedMs = Date.now();
@@ -421,21 +422,20 @@ export class Backend implements Flushable, Owner, SocketHandler {
     if (this.#waiters.length > 0 && !this.isCrowded) this.#wakeWaiters();
   }
 
-  /** Reply bytes. A chunk larger than `recvBytes` is taken in several steps. */
-  onData(chunk: Buffer, socket: NativeSocket): void {
+  /** Reply bytes. More than `recvBytes` are taken in several steps. */
+  onData(bytes: Buffer, from: number, to: number, socket: NativeSocket): void {
     const step = this.context.settings.recvBytes;
     this.#turn.tick();
-    for (let pos = 0; pos < chunk.length && socket === this.#socket; pos += step) {
-      const part = chunk.length <= step ? chunk : chunk.subarray(pos, pos + step);
-      if (this.#handshake !== null) this.#onHandshake(part);
-      else this.#onReplies(part);
+    for (let pos = from; pos < to && socket === this.#socket; pos += step) {
+      const end = to - pos > step ? pos + step : to;
+      if (this.#handshake !== null) this.#onHandshake(bytes.subarray(pos, end));
+      else this.#onReplies(bytes, pos, end);
     }
   }
 
   /** Each reply goes to the head of the queue. */
-  #onReplies(chunk: Buffer): void {
-    const to = chunk.length;
-    let pos = 0;
+  #onReplies(chunk: Buffer, from: number, to: number): void {
+    let pos = from;
     let isInside = this.#cursor.isInside;
     while (pos < to) {
       const isBegun = isInside;

@@ -5,12 +5,13 @@
  * client sent it (`next`), and in a backend's, in the order it was written (`peer`). Records are
  * taken from a pool and given back, so that a request allocates nothing.
  */
+import { own } from "../lib/lent.ts";
 
 /**
  * Whoever gets the reply: a session, a split command that joins several, a connection's own probe.
  */
 export interface Owner {
-  /** The whole reply is `bytes[from, to)`, which nobody changes afterwards. */
+  /** The whole reply is `bytes[from, to)`, lent for this turn: whoever waits calls `Turn.keep`. */
   settle(request: Request, bytes: Buffer, from: number, to: number): void;
   /**
    * A piece of a large reply whose end is not here yet; `settle` follows with the last piece.
@@ -84,7 +85,7 @@ export class Request {
   /** Keeps a piece of the reply until the rest is here. */
   keep(bytes: Buffer, from: number, to: number): void {
     this.pieces ??= [];
-    this.pieces.push(compact(bytes, from, to));
+    this.pieces.push(own(bytes, from, to));
     this.pieceBytes += to - from;
   }
 
@@ -140,14 +141,11 @@ export function freeRequest(request: Request): void {
   if (pool.length < POOL_LIMIT) pool.push(request);
 }
 
-/**
- * A view that may wait: a few bytes of a large chunk are copied, because keeping a view keeps the
- * whole chunk, up to 512 KB, alive.
- */
+/** A view that may wait for long: a few bytes of much memory are copied, or they keep it alive. */
 export function compact(bytes: Buffer, from: number, to: number): Buffer {
   if (from === 0 && to === bytes.length) return bytes;
   if (8 * (to - from) > bytes.length) return bytes.subarray(from, to);
-  const own = Buffer.allocUnsafeSlow(to - from);
-  bytes.copy(own, 0, from, to);
-  return own;
+  const copy = Buffer.allocUnsafeSlow(to - from);
+  bytes.copy(copy, 0, from, to);
+  return copy;
 }

@@ -7,6 +7,7 @@
  * Called by sessions for every request and by `worker.ts` for slot changes.
  */
 import { assert } from "../lib/assert.ts";
+import { own } from "../lib/lent.ts";
 import type { PinTable } from "../model/key-pin.ts";
 import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
 import type { BackendContext } from "./backend.ts";
@@ -40,8 +41,9 @@ export class Router {
   }
 
   /**
-   * Sends `bytes[from, to)` to the server of `request.slot`. The bytes are never changed again. The
-   * request is settled exactly once, possibly before this returns.
+   * Sends `bytes[from, to)` to the server of `request.slot`. They may be lent for this turn
+   * (lib/lent.ts); what leaves the plain path gets a copy of its own. The request is settled
+   * exactly once, possibly before this returns.
    */
   dispatch(request: Request, bytes: Buffer, from: number, to: number): void {
     const slot = this.slots[request.slot];
@@ -49,11 +51,11 @@ export class Router {
       this.context.traffic.enter(request.slot);
       slot.master!.lane(request.lane, request.seed).push(request, bytes, from, to);
     } else {
-      forward(slot, request, [bytes.subarray(from, to)], this);
+      forward(slot, request, [own(bytes, from, to)], this);
     }
   }
 
-  /** The same for a request in several pieces. */
+  /** The same for a request in several pieces, which are never changed again. */
   dispatchPieces(request: Request, pieces: readonly Buffer[]): void {
     forward(this.slots[request.slot], request, pieces, this);
   }

@@ -101,19 +101,18 @@ export class Session
 
   // ---------------------------------------------------------------- requests
 
-  /** Bytes from the client. A chunk larger than `recvBytes` is taken in several steps. */
-  onData(chunk: Buffer): void {
+  /** Bytes from the client. More than `recvBytes` are taken in several steps. */
+  onData(bytes: Buffer, from: number, to: number): void {
     const step = this.context.settings.recvBytes;
     const { turn } = this.context;
     turn.tick();
     this.lastActiveMs = turn.nowMs;
-    this.context.stats.counters.bytesIn += chunk.length;
-    if (chunk.length <= step) this.reader.feed(chunk);
-    else {
-      for (let pos = 0; pos < chunk.length; pos += step) {
-        this.reader.feed(chunk.subarray(pos, pos + step));
-      }
+    this.context.stats.counters.bytesIn += to - from;
+    let pos = from;
+    for (; to - pos > step && !this.reader.isStopped; pos += step) {
+      this.reader.feed(bytes, pos, pos + step);
     }
+    this.reader.feed(bytes, pos, to);
     if (this.#suspended !== 0) this.#pause();
     if (this.reader.isInside) this.#checkInput();
   }
@@ -223,6 +222,7 @@ export class Session
       request.replyTo = to;
       const length = to - from + request.pieceBytes;
       this.#keptBytes += length;
+      this.context.turn.keep(request);
       this.#checkOutput(this.#keptBytes - length);
       return;
     }
@@ -232,9 +232,7 @@ export class Session
       this.#deliver(next, next.reply, next.replyFrom, next.replyTo);
     }
     if (this.#giant !== null && this.#pending === 1) this.#sendGiant();
-    if (!this.isTouched && (!this.#isBlocked || this.#suspended !== 0)) {
-      this.context.turn.touchSession(this);
-    }
+    if (!this.isTouched) this.context.turn.touchSession(this);
   }
 
   /** The head of the queue is answered. */
@@ -283,14 +281,18 @@ export class Session
     this.#out.append(bytes, from, to);
     request.pieceBytes += to - from;
     if (this.#isBlocked) this.#checkOutput(this.#out.pending - request.pieceBytes);
-    else if (!this.isTouched) this.context.turn.touchSession(this);
+    if (!this.isTouched) this.context.turn.touchSession(this);
   }
 
-  /** Writes what is there; goes on reading when the reason to stop is gone. */
+  /**
+   * Writes what is there, or makes it our own; goes on reading when the reason to stop is gone.
+   */
   flush(): void {
     if ((this.#suspended & CLOSED) !== 0) return;
     const before = this.#out.pending;
-    if (!this.#isBlocked && before > 0) {
+    if (this.#isBlocked) {
+      this.#out.own();
+    } else if (before > 0) {
       const result = this.#out.flush(this.socket);
       this.context.stats.counters.bytesOut += before - this.#out.pending;
       if (result < 0) return this.close();

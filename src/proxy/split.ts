@@ -226,8 +226,11 @@ class Split implements Owner {
     request.replyFrom = from;
     request.replyTo = to;
     if (request.pieces !== null) request.joinPieces();
-    if (--this.#left > 0) return;
     const session = this.#session!;
+    if (--this.#left > 0) {
+      session.context.turn.keep(request);
+      return;
+    }
     const whole = this.#whole!;
     // The client may have left meanwhile; then the place in its queue is gone as well.
     if (whole.owner !== null) {

@@ -13,6 +13,7 @@
  * spare.
  */
 
+import { isLent, own } from "../lib/lent.ts";
 import type { Poller } from "../net/poller.ts";
 
 /** How long a rest is, in microseconds. */
@@ -36,6 +37,13 @@ export interface FlushableClient extends Flushable {
   countedIn: number;
 }
 
+/** A request whose reply is here, but cannot go out yet. */
+export interface Kept {
+  reply: Buffer;
+  replyFrom: number;
+  replyTo: number;
+}
+
 export class Turn {
   /** Microseconds of a monotonic clock, as of the last `tick`. */
   nowUs = Bun.nanoseconds() / 1000;
@@ -43,6 +51,7 @@ export class Turn {
   nowMs = Date.now();
   #backends: Flushable[] = [];
   #sessions: FlushableClient[] = [];
+  readonly #kept: Kept[] = [];
   #isArmed = false;
   readonly #run = (): void => this.flush();
   /** Clients and replies of the present tick, and a turn that carries fewer clients than `#worth`
@@ -98,7 +107,16 @@ export class Turn {
     if (this.poller === null || !this.poller.isInTurn) setImmediate(this.#run);
   }
 
-  /** Flushes all. A flush that makes new work (a session that goes on reading) has it done too. */
+  /** A reply waits in this request, perhaps beyond the end of the turn. */
+  keep(request: Kept): void {
+    this.#kept.push(request);
+  }
+
+  /**
+   * Flushes all. A flush that makes new work (a session that goes on reading) has it done too.
+   * Afterwards nothing refers to memory that is lent for the turn: send buffers copy what the
+   * kernel did not take, and replies that must wait are copied.
+   */
   flush(): void {
     this.tick();
     const backends = this.#backends;
@@ -116,11 +134,34 @@ export class Turn {
         backends[i].flush();
       }
     } while (j < sessions.length);
+    if (this.#kept.length > 0) this.#ownKept();
     const carried = sessions.length;
     this.#replies += carried;
     backends.length = 0;
     sessions.length = 0;
     this.#isArmed = false;
     if (carried < this.#worth && this.rest !== null) this.rest(REST_US);
+  }
+
+  /** Replies that arrived one behind the other are copied together. */
+  #ownKept(): void {
+    const kept = this.#kept;
+    for (let i = 0; i < kept.length; i++) {
+      const { reply, replyFrom } = kept[i];
+      if (!isLent(reply)) continue;
+      let end = kept[i].replyTo;
+      let next = i + 1;
+      while (next < kept.length && kept[next].reply === reply && kept[next].replyFrom === end) {
+        end = kept[next++].replyTo;
+      }
+      const copy = own(reply, replyFrom, end);
+      for (; i < next; i++) {
+        kept[i].reply = copy;
+        kept[i].replyFrom -= replyFrom;
+        kept[i].replyTo -= replyFrom;
+      }
+      i--;
+    }
+    kept.length = 0;
   }
 }

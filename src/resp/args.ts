@@ -114,6 +114,18 @@ export function asBuffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Up to here a loop finds a byte faster than a native search (bun-notes 2). */
+const NEAR_BYTES = 32;
+
+/** Where `byte` stands in `bytes[from, to)`, or -1. What lies behind `to` may be old and long. */
+export function findByte(bytes: Uint8Array, byte: number, from: number, to: number): number {
+  const near = from + NEAR_BYTES < to ? from + NEAR_BYTES : to;
+  for (let at = from; at < near; at++) if (bytes[at] === byte) return at;
+  if (near >= to) return -1;
+  const at = bytes.subarray(near, to).indexOf(byte);
+  return at < 0 ? -1 : near + at;
+}
+
 const ZERO = 48;
 
 /**

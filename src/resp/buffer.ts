@@ -6,33 +6,42 @@
  *     [ bytes, start, end ) -> [ run ] -> [ run ]
  *
  * The first append to an empty buffer is kept as a reference, and so is whatever follows it in the
- * same chunk: one GET and its reply are never copied here. A second, unrelated append makes the run
- * an owned buffer from the pool, and further appends are copied into it. Pieces of LARGE_BYTES and
- * more are always kept as references, as runs of their own. Used by sessions and backends; nobody
- * may change bytes after appending them.
+ * same memory: one GET and its reply are never copied here. A second, unrelated append makes the
+ * run an owned buffer from the pool, and further appends are copied into it. Pieces of PIECE_BYTES
+ * and more are always kept as references, as runs of their own, and leave together with the others.
+ * What is left after a flush is made our own (lib/lent.ts). Used by sessions and backends; nobody
+ * may change bytes of a turn after appending them.
  */
-/** What SendBuffer needs of a socket. `write` returns the bytes taken, or -1 when closed. */
+import { isLent, own } from "../lib/lent.ts";
+
+/** What SendBuffer needs of a socket. Writes return the bytes taken, or -1 when it is closed. */
 export interface Writable {
   write(bytes: Uint8Array, offset: number, length: number): number;
+  /** Notes a stretch for the next `writeNoted`; false when no more can be noted. */
+  note(bytes: Uint8Array, offset: number, length: number): boolean;
+  writeNoted(): number;
 }
 
-/** From here on a reference is cheaper than a copy, though it costs a system call. */
+/** A request or reply that misses so much is passed on, or kept, in pieces. */
 export const LARGE_BYTES = 64 * 1024;
+/** From here on a reference is cheaper than a copy. */
+const PIECE_BYTES = 2048;
 /** Up to here a loop is faster than a native copy (bun-notes 2). */
 const LOOP_BYTES = 24;
 
 const EMPTY = Buffer.allocUnsafeSlow(0);
 
 /** Owned buffers by size class; each is in use by one SendBuffer or waits here. */
-const CLASS_BYTES = [16 * 1024, 64 * 1024, 256 * 1024] as const;
-const POOL_LIMIT = [256, 64, 16] as const;
-const pools: Buffer[][] = [[], [], []];
+const CLASS_BYTES = [PIECE_BYTES, 16 * 1024, 64 * 1024, 256 * 1024] as const;
+const POOL_LIMIT = [1024, 256, 64, 16] as const;
+const LARGEST_CLASS = CLASS_BYTES[CLASS_BYTES.length - 1];
+const pools: Buffer[][] = [[], [], [], []];
 
 function borrow(bytes: number): Buffer {
   for (let i = 0; i < CLASS_BYTES.length; i++) {
     if (bytes <= CLASS_BYTES[i]) return pools[i].pop() ?? Buffer.allocUnsafeSlow(CLASS_BYTES[i]);
   }
-  let size = 2 * CLASS_BYTES[2];
+  let size = 2 * LARGEST_CLASS;
   while (size < bytes) size *= 2;
   return Buffer.allocUnsafeSlow(size);
 }
@@ -47,11 +56,24 @@ function giveBack(buffer: Buffer): void {
 }
 
 /** A stretch of bytes to send. */
-interface Run {
-  bytes: Buffer;
-  start: number;
-  end: number;
-  isOwned: boolean;
+class Run {
+  bytes: Buffer = EMPTY;
+  start = 0;
+  end = 0;
+  /** A pool buffer of ours, so there may be room behind `end`. */
+  isOwned = false;
+}
+
+const RUNS_KEPT = 1024;
+const runs: Run[] = [];
+
+function takeRun(bytes: Buffer, start: number, end: number, isOwned: boolean): Run {
+  const run = runs.pop() ?? new Run();
+  run.bytes = bytes;
+  run.start = start;
+  run.end = end;
+  run.isOwned = isOwned;
+  return run;
 }
 
 export class SendBuffer {
@@ -60,8 +82,9 @@ export class SendBuffer {
   #end = 0;
   /** The head run is a pool buffer of ours, so there may be room behind `#end`. */
   #isOwned = false;
-  /** Runs behind the head, first to leave first; null in the plain case. */
-  #tail: Run[] | null = null;
+  /** Runs behind the head, first to leave first, from `#tailAt` on. */
+  readonly #tail: Run[] = [];
+  #tailAt = 0;
   #tailBytes = 0;
 
   /** One write offers the kernel at most `writeBytes`. */
@@ -72,9 +95,9 @@ export class SendBuffer {
     return this.#end - this.#start + this.#tailBytes;
   }
 
-  /** Appends `source[from, to)`. The caller promises that these bytes never change. */
+  /** Appends `source[from, to)`, which the caller does not change in this turn. */
   append(source: Buffer, from: number, to: number): void {
-    if (this.#tail !== null) {
+    if (this.#tail.length > 0) {
       this.#appendToTail(source, from, to);
     } else if (this.#start === this.#end) {
       if (this.#isOwned) this.#release();
@@ -83,8 +106,7 @@ export class SendBuffer {
       this.#end = to;
     } else if (!this.#isOwned && source === this.#bytes && from === this.#end) {
       this.#end = to;
-    } else if (to - from >= LARGE_BYTES || (!this.#isOwned && this.pending >= LARGE_BYTES)) {
-      this.#tail = [];
+    } else if (to - from >= PIECE_BYTES || (!this.#isOwned && this.pending >= PIECE_BYTES)) {
       this.#appendToTail(source, from, to);
     } else {
       this.#copyIn(source, from, to);
@@ -115,25 +137,26 @@ export class SendBuffer {
   }
 
   #appendToTail(source: Buffer, from: number, to: number): void {
-    const tail = this.#tail!;
-    const last = tail[tail.length - 1];
+    const last = this.#tail[this.#tail.length - 1];
     const length = to - from;
     this.#tailBytes += length;
     if (last !== undefined && last.isOwned && last.end + length <= last.bytes.length) {
       source.copy(last.bytes, last.end, from, to);
       last.end += length;
-    } else if (length >= LARGE_BYTES) {
-      tail.push({ bytes: source, start: from, end: to, isOwned: false });
+    } else if (last !== undefined && last.bytes === source && last.end === from) {
+      last.end = to;
+    } else if (length >= PIECE_BYTES) {
+      this.#tail.push(takeRun(source, from, to, false));
     } else {
       const bytes = borrow(length);
       source.copy(bytes, 0, from, to);
-      tail.push({ bytes, start: 0, end: length, isOwned: true });
+      this.#tail.push(takeRun(bytes, 0, length, true));
     }
   }
 
   /**
    * Offers everything to the socket. Returns 1 when all was taken, 0 when the socket is full (call
-   * again on drain), -1 when it is closed.
+   * again on drain), -1 when it is closed. What is left is our own.
    */
   flush(socket: Writable): number {
     for (;;) {
@@ -142,18 +165,54 @@ export class SendBuffer {
         if (!this.#shift()) return 1;
         continue;
       }
-      const offered = length < this.writeBytes ? length : this.writeBytes;
-      const taken = socket.write(this.#bytes, this.#start, offered);
-      if (taken < 0) return -1;
-      this.#start += taken;
-      if (taken < offered) {
-        this.#detach();
-        return 0;
+      let offered = length < this.writeBytes ? length : this.writeBytes;
+      let taken: number;
+      if (this.#tail.length === 0) {
+        taken = socket.write(this.#bytes, this.#start, offered);
+      } else {
+        offered = this.#noteAll(socket);
+        taken = socket.writeNoted();
       }
+      if (taken === offered) {
+        this.drop(taken);
+        continue;
+      }
+      this.drop(Math.max(0, taken));
+      this.own();
+      return taken < 0 ? -1 : 0;
     }
   }
 
-  /** Drops the first `count` pending bytes: the rest of a request whose connection is gone. */
+  /** Notes as many runs as go into one write; says how many bytes these are. */
+  #noteAll(socket: Writable): number {
+    let offered = Math.min(this.#end - this.#start, this.writeBytes);
+    socket.note(this.#bytes, this.#start, offered);
+    for (let i = this.#tailAt; i < this.#tail.length && offered < this.writeBytes; i++) {
+      const run = this.#tail[i];
+      const length = Math.min(run.end - run.start, this.writeBytes - offered);
+      if (!socket.note(run.bytes, run.start, length)) break;
+      offered += length;
+    }
+    return offered;
+  }
+
+  /** Copies what is lent for this turn only: it stays for longer. */
+  own(): void {
+    if (this.#start < this.#end && isLent(this.#bytes)) {
+      this.#bytes = own(this.#bytes, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    for (let i = this.#tailAt; i < this.#tail.length; i++) {
+      const run = this.#tail[i];
+      if (!isLent(run.bytes)) continue;
+      run.bytes = own(run.bytes, run.start, run.end);
+      run.end -= run.start;
+      run.start = 0;
+    }
+  }
+
+  /** Drops the first `count` pending bytes. */
   drop(count: number): void {
     let left = count;
     while (left > 0) {
@@ -171,36 +230,31 @@ export class SendBuffer {
   /** The head run is sent: take the next one. False when there is none. */
   #shift(): boolean {
     if (this.#isOwned) this.#release();
-    this.#bytes = EMPTY;
-    this.#start = 0;
-    this.#end = 0;
-    const next = this.#tail?.shift();
-    if (next === undefined) {
-      this.#tail = null;
+    if (this.#tailAt === this.#tail.length) {
+      this.#tail.length = 0;
+      this.#tailAt = 0;
+      this.#bytes = EMPTY;
+      this.#start = 0;
+      this.#end = 0;
       return false;
     }
+    const next = this.#tail[this.#tailAt++];
     this.#bytes = next.bytes;
     this.#start = next.start;
     this.#end = next.end;
     this.#isOwned = next.isOwned;
     this.#tailBytes -= next.end - next.start;
-    if (this.#tail!.length === 0) this.#tail = null;
+    next.bytes = EMPTY;
+    if (runs.length < RUNS_KEPT) runs.push(next);
+    if (this.#tailAt === this.#tail.length) {
+      this.#tail.length = 0;
+      this.#tailAt = 0;
+    }
     return true;
   }
 
   #release(): void {
     giveBack(this.#bytes);
     this.#isOwned = false;
-  }
-
-  /** A slow reader must not keep a large chunk alive for the few bytes it still has to get. */
-  #detach(): void {
-    const length = this.#end - this.#start;
-    if (this.#isOwned || this.#tail !== null || 4 * length > this.#bytes.length) return;
-    const own = Buffer.allocUnsafeSlow(length);
-    this.#bytes.copy(own, 0, this.#start, this.#end);
-    this.#bytes = own;
-    this.#start = 0;
-    this.#end = length;
   }
 }

@@ -5,6 +5,7 @@
  */
 import {
   type Args,
+  findByte,
   hasNul,
   INCOMPLETE,
   INLINE_TOO_LONG,
@@ -21,8 +22,8 @@ const BACKSLASH = 92;
 
 /** Scans one line. Returns the offset after it, INCOMPLETE or an error; fills `args`. */
 export function scanInline(args: Args, bytes: Uint8Array, from: number, to: number): number {
-  const lf = bytes.indexOf(LF, from);
-  if (lf < 0 || lf >= to || hasNul(bytes, from, lf)) {
+  const lf = findByte(bytes, LF, from, to);
+  if (lf < 0 || hasNul(bytes, from, lf)) {
     return to - from > MAX_LINE_BYTES ? INLINE_TOO_LONG : INCOMPLETE;
   }
   const end = lf > from && bytes[lf - 1] === CR ? lf - 1 : lf;

@@ -1,11 +1,11 @@
 /**
- * A request with a large argument that has not all arrived: kept as the chunks it came in, never
- * joined, and forwarded that way.
+ * A request with a large argument that has not all arrived: gathered in pieces of memory of its
+ * own, never joined, and forwarded that way.
  *
- *     pieces:  [ *5 $3 SET $1 k $536870912 … ] [ chunk ] [ chunk ] … [ … \r\n ] [ $2 EX $2 10 ]
+ *     pieces:  [ *5 $3 SET $1 k $536870912 … ] [ … ] [ … ] … [ … \r\n $2 EX $2 10 ]
  *
- * `args` notes every argument by its place in the imagined whole; the bytes of a large one lie in
- * several pieces, those of a small one in one. Begun by `proxy/session.ts` when the scanner misses
+ * `args` notes every argument by its place in the imagined whole; its bytes may lie in several
+ * pieces. Begun by `proxy/session.ts` when the scanner misses
  * LARGE_BYTES or more; small requests never come here.
  */
 import { LARGE_BYTES } from "./buffer.ts";
@@ -14,10 +14,9 @@ import { resumeRequest } from "./scan.ts";
 
 const CR = 13;
 const LF = 10;
-/** Smaller chunks are gathered into pieces of this size, because a piece itself costs memory. */
+/** What arrives is gathered into pieces of this size, because a piece itself costs memory. */
 const GATHER_BYTES = 256 * 1024;
-/** A chunk of this size is worth keeping as it is. */
-const KEEP_BYTES = 32 * 1024;
+const MIN_PIECE_BYTES = 4096;
 
 export class LargeRequest {
   readonly pieces: Buffer[] = [];
@@ -25,8 +24,9 @@ export class LargeRequest {
   readonly args = new Args();
   /** Bytes in the pieces, those still being gathered included. */
   totalBytes = 0;
-  /** What follows the request after `feed` returned an offset into it. */
+  /** What follows the request after `feed` returned an offset into it, and where that ends. */
   after: Buffer;
+  afterTo: number;
   /** Bytes of the present large argument, with its line end, still to come. */
   #missing: number;
   #gathering: Buffer | null = null;
@@ -41,6 +41,7 @@ export class LargeRequest {
   constructor(scanned: Args, bytes: Buffer, to: number) {
     this.args.adopt(scanned, bytes, -scanned.from);
     this.after = bytes;
+    this.afterTo = to;
     this.#missing = scanned.missing;
     this.args.push(scanned.payload - scanned.from, to - scanned.from + scanned.missing - 2);
     this.#keep(bytes, scanned.from, to);
@@ -53,19 +54,20 @@ export class LargeRequest {
 
   /**
    * Takes `bytes[from, to)`. Returns the offset in `this.after` behind the request, INCOMPLETE, or
-   * a protocol error. Keeps references into `bytes`.
+   * a protocol error. Keeps copies.
    */
   feed(bytes: Buffer, from: number, to: number): number {
     let pos = from;
     if (this.#missing > 0) {
       const step = Math.min(this.#missing, to - pos);
-      this.#keep(bytes, pos, pos + step);
       this.#missing -= step;
+      this.#keep(bytes, pos, pos + step);
       pos += step;
       if (this.#missing < 2) this.#checkLineEnd(bytes, pos, step);
       if (this.#missing > 0) return INCOMPLETE;
     }
     this.after = bytes;
+    this.afterTo = to;
     if (this.args.count === this.args.expected) return this.#finish(pos);
     if (this.#rest === null) return this.#scanSmall(bytes, pos, to);
     const joined = Buffer.concat([this.#rest, bytes.subarray(pos, to)]);
@@ -97,12 +99,13 @@ export class LargeRequest {
     if (end >= 0) {
       this.#keep(bytes, from, end);
       this.after = bytes;
+      this.afterTo = to;
       return this.#finish(end);
     }
     if (scan.missing >= LARGE_BYTES) {
       this.args.push(scan.payload + shift, to + scan.missing - 2 + shift);
-      this.#keep(bytes, from, to);
       this.#missing = scan.missing;
+      this.#keep(bytes, from, to);
     } else {
       this.#keep(bytes, from, scan.pos);
       this.#rest = Buffer.from(bytes.subarray(scan.pos, to));
@@ -111,20 +114,19 @@ export class LargeRequest {
   }
 
   #keep(bytes: Buffer, from: number, to: number): void {
-    const length = to - from;
-    if (length === 0) return;
-    this.totalBytes += length;
-    if (length >= KEEP_BYTES) {
-      this.#closeGathering();
-      this.pieces.push(length === bytes.length ? bytes : bytes.subarray(from, to));
-      return;
+    this.totalBytes += to - from;
+    for (let at = from; at < to;) {
+      if (this.#gathering === null) {
+        // The last piece is no larger than what is known to come.
+        const wanted = Math.max(to - at + this.#missing, MIN_PIECE_BYTES);
+        this.#gathering = Buffer.allocUnsafeSlow(Math.min(wanted, GATHER_BYTES));
+      }
+      const step = Math.min(to - at, this.#gathering.length - this.#gathered);
+      bytes.copy(this.#gathering, this.#gathered, at, at + step);
+      this.#gathered += step;
+      at += step;
+      if (this.#gathered === this.#gathering.length) this.#closeGathering();
     }
-    if (this.#gathering === null || this.#gathered + length > GATHER_BYTES) {
-      this.#closeGathering();
-      this.#gathering = Buffer.allocUnsafeSlow(GATHER_BYTES);
-    }
-    bytes.copy(this.#gathering, this.#gathered, from, to);
-    this.#gathered += length;
   }
 
   #closeGathering(): void {
@@ -144,15 +146,15 @@ export class LargeRequest {
   argument(i: number): Buffer {
     const start = this.args.start(i);
     const end = this.args.end(i);
+    const parts: Buffer[] = [];
     let base = 0;
     for (const piece of this.pieces) {
-      if (end <= base + piece.length) {
-        if (start >= base) return piece.subarray(start - base, end - base);
-        break;
-      }
+      const from = Math.max(start - base, 0);
+      const to = Math.min(end - base, piece.length);
+      if (from < to) parts.push(piece.subarray(from, to));
       base += piece.length;
     }
-    return this.join().subarray(start, end);
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts);
   }
 
   /** The whole request in one buffer, for commands that have to be taken apart. */

@@ -7,6 +7,7 @@
  * request that straddles chunks is gathered in one buffer, or, when large, kept in pieces
  * (`large.ts`).
  */
+import { own } from "../lib/lent.ts";
 import { LARGE_BYTES } from "./buffer.ts";
 import { encodeArgs } from "./inline.ts";
 import { LargeRequest } from "./large.ts";
@@ -14,7 +15,7 @@ import { Args, INCOMPLETE } from "./args.ts";
 import { resumeRequest, scanRequest } from "./scan.ts";
 
 export interface RequestHandler {
-  /** One request; `args` is valid during the call, its bytes for ever. */
+  /** One request; `args` is valid during the call, its bytes during the turn (lib/lent.ts). */
   onRequest(args: Args): void;
   /** One request in pieces. */
   onLargeRequest(request: LargeRequest): void;
@@ -54,16 +55,18 @@ export class RequestReader {
     return this.#tail !== null || this.#large !== null;
   }
 
-  /** Takes a chunk, which nobody changes afterwards. */
-  feed(chunk: Buffer): void {
+  /** Takes `bytes[from, to)`, which nobody changes in this turn. */
+  feed(bytes: Buffer, from = 0, to = bytes.length): void {
     if (this.isStopped) {
-      this.#waiting = this.#waiting === null ? chunk : Buffer.concat([this.#waiting, chunk]);
+      const waiting = this.#waiting;
+      if (waiting === null) this.#waiting = own(bytes, from, to);
+      else this.#waiting = Buffer.concat([waiting, bytes.subarray(from, to)]);
     } else if (this.#large !== null) {
-      this.#feedLarge(this.#large, chunk);
+      this.#feedLarge(this.#large, bytes, from, to);
     } else if (this.#tail !== null) {
-      this.#feedTail(this.#tail, chunk);
+      this.#feedTail(this.#tail, bytes, from, to);
     } else {
-      this.#read(chunk, 0, chunk.length);
+      this.#read(bytes, from, to);
     }
   }
 
@@ -93,7 +96,7 @@ export class RequestReader {
     let pos = from;
     while (pos < to) {
       if (this.isStopped) {
-        this.#waiting = bytes.subarray(pos, to);
+        this.#waiting = own(bytes, pos, to);
         return;
       }
       whole.isRestricted = this.isRestricted;
@@ -125,15 +128,15 @@ export class RequestReader {
     this.#tailBytes = length;
   }
 
-  #feedTail(tail: Buffer, chunk: Buffer): void {
-    const length = this.#tailBytes + chunk.length;
+  #feedTail(tail: Buffer, chunk: Buffer, from: number, to: number): void {
+    const length = this.#tailBytes + to - from;
     let bytes = tail;
     if (length > tail.length) {
       // Doubling, so that a request which comes in drops is copied a few times, not a thousand.
       bytes = Buffer.allocUnsafeSlow(Math.max(length, 2 * tail.length));
       tail.copy(bytes, 0, 0, this.#tailBytes);
     }
-    chunk.copy(bytes, this.#tailBytes, 0, chunk.length);
+    chunk.copy(bytes, this.#tailBytes, from, to);
     this.#tail = bytes;
     this.#tailBytes = length;
     const args = this.#partial!;
@@ -154,8 +157,8 @@ export class RequestReader {
     this.#read(bytes, end, length);
   }
 
-  #feedLarge(large: LargeRequest, chunk: Buffer): void {
-    const end = large.feed(chunk, 0, chunk.length);
+  #feedLarge(large: LargeRequest, bytes: Buffer, from: number, to: number): void {
+    const end = large.feed(bytes, from, to);
     if (end === INCOMPLETE) return;
     this.#large = null;
     if (end < 0) return this.#break(end, large.args.badByte);
@@ -166,7 +169,7 @@ export class RequestReader {
       encodeArgs(large.args);
       this.handler.onRequest(large.args);
     }
-    this.#read(large.after, end, large.after.length);
+    this.#read(large.after, end, large.afterTo);
   }
 
   #break(code: number, badByte: number): void {

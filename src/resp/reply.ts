@@ -6,7 +6,7 @@
  * on piece by piece. Most replies are there as a whole: `scanReply` finds their end without
  * touching the cursor. Called by `proxy/backend.ts`.
  */
-import { asBuffer, parseInteger } from "./args.ts";
+import { asBuffer, findByte, parseInteger } from "./args.ts";
 
 /** The bytes end before the reply does. */
 export const MORE = -1;
@@ -86,15 +86,9 @@ function walk(bytes: Uint8Array, from: number, to: number, elements: number): nu
 
 /** Offset of the CR that ends a line and has its LF before `to`; -1 when there is none yet. */
 function lineEnd(bytes: Uint8Array, from: number, to: number): number {
-  const near = from + NEAR_BYTES < to ? from + NEAR_BYTES : to;
-  let at = from;
-  while (at < near && bytes[at] !== CR) at++;
-  if (at === near && near < to) at = bytes.indexOf(CR, near);
-  return at >= 0 && at + 1 < to ? at : -1;
+  const at = findByte(bytes, CR, from, to);
+  return at + 1 < to ? at : -1;
 }
-
-/** Up to here a loop finds a byte faster than a native search (bun-notes 2). */
-const NEAR_BYTES = 32;
 
 const LINE = 1;
 const BULK = 2;
@@ -172,8 +166,8 @@ export class ReplyCursor {
 
   /** Reads a line that is cut; returns the offset after it, MORE or BROKEN. */
   #readLine(bytes: Uint8Array, from: number, to: number): number {
-    const lf = bytes.indexOf(LF, from);
-    const isWhole = lf >= 0 && lf < to;
+    const lf = findByte(bytes, LF, from, to);
+    const isWhole = lf >= 0;
     const end = isWhole ? lf + 1 : to;
     const type = this.#line === "" ? bytes[from] : this.#line.charCodeAt(0);
     if (this.#isInText || TEXT.includes(type)) {

@@ -9,6 +9,7 @@
  */
 import {
   type Args,
+  findByte,
   hasNul,
   parseInteger,
   INCOMPLETE,
@@ -72,8 +73,8 @@ export function resumeRequest(args: Args, bytes: Uint8Array, to: number): number
 
 /** The general form of `*<count>\r\n`: long counts, odd line ends, errors. */
 function scanCount(args: Args, bytes: Uint8Array, from: number, to: number): number {
-  const cr = bytes.indexOf(CR, from);
-  if (cr < 0 || cr >= to) {
+  const cr = findByte(bytes, CR, from, to);
+  if (cr < 0) {
     return to - from > MAX_LINE_BYTES ? COUNT_LINE_TOO_LONG : INCOMPLETE;
   }
   if (cr + 1 >= to) return INCOMPLETE;
@@ -142,8 +143,8 @@ let headerEnd = 0;
 
 /** The careful form of `$<length>\r\n`, with Redis' checks in Redis' order. */
 function scanBulkHeader(args: Args, bytes: Uint8Array, pos: number, to: number): number {
-  const cr = pos < to ? bytes.indexOf(CR, pos) : -1;
-  if (cr < 0 || cr >= to) return to - pos > MAX_LINE_BYTES ? BULK_LINE_TOO_LONG : INCOMPLETE;
+  const cr = findByte(bytes, CR, pos, to);
+  if (cr < 0) return to - pos > MAX_LINE_BYTES ? BULK_LINE_TOO_LONG : INCOMPLETE;
   if (cr + 1 >= to) return INCOMPLETE;
   const length = bytes[pos] === DOLLAR ? parseInteger(bytes, pos + 1, cr) : NaN;
   if (Number.isNaN(length) && hasNul(bytes, pos, cr)) {

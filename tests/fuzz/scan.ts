@@ -1,6 +1,7 @@
 // The request reader finds the same requests however the bytes are cut, and what it would send on
 // is always in canonical form. No servers take part.
 import { asBuffer, EXPECTED_DOLLAR, type Args } from "../../src/resp/args.ts";
+import { lend } from "../../src/lib/lent.ts";
 import type { LargeRequest } from "../../src/resp/large.ts";
 import { type RequestHandler, RequestReader } from "../../src/resp/reader.ts";
 import type { Random } from "../harness/random.ts";
@@ -21,13 +22,23 @@ function round(random: Random): void {
   expected.reader.feed(bytes);
   const collector = new Collector(random, isRestricted);
   for (const piece of random.cut(bytes)) {
-    collector.reader.feed(Buffer.from(piece));
+    feedLent(collector.reader, piece, random);
     if (random.chance(0.5)) collector.goOn();
   }
   collector.goOn();
   mustEqual("what was found", collector.found.join("\n"), expected.found.join("\n"));
   const rest = (reader: RequestReader): string => `${reader.isInside} ${reader.isStopped}`;
   mustEqual("the state at the end", rest(collector.reader), rest(expected.reader));
+}
+
+/** As the poller does it: somewhere in memory that holds something else before and afterwards. */
+function feedLent(reader: RequestReader, piece: Buffer, random: Random): void {
+  const from = random.below(100);
+  const slab = Buffer.alloc(from + piece.length + random.below(100), random.pick(["\r\n", "$1*"]));
+  lend(slab);
+  piece.copy(slab, from);
+  reader.feed(slab, from, from + piece.length);
+  slab.fill(0xdb);
 }
 
 function smallStream(random: Random): Buffer {

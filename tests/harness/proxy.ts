@@ -111,7 +111,8 @@ export class Proxy implements AsyncDisposable {
       ncpu: this.#options.ncpu ?? 1,
       slots: fillslots,
       args: this.#options.args,
-      env: this.#options.env,
+      // A reference that outlives its turn shows at once: see src/lib/lent.ts.
+      env: { POISON_LENT: "1", ...this.#options.env },
     });
     const model = await this.get<{ token: string }>("/api/proxy/model");
     this.#token = model.token;
