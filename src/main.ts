@@ -11,12 +11,18 @@ import { watchLauncher } from "./lib/launcher.ts";
 const USAGE = `Usage:
   codis proxy [options]      the proxy that clients connect to; codis proxy --help says more
   codis dashboard [options]  what owns a product and tells its proxies
+  codis admin COMMAND        administration; codis admin --help has the commands
   codis demo [options]       a product on this machine, to try things out
   codis --version
   codis --help
 
-codis-proxy and codis-dashboard are other names of the first two. This is version ${VERSION}.
+codis-proxy, codis-dashboard and codis-admin are other names of the first three. This is version
+${VERSION}.
 `;
+
+/** Programs that have a name of their own: codis-proxy. */
+const ALIASED = ["proxy", "dashboard", "admin"];
+const PROGRAMS = [...ALIASED, "demo"];
 
 async function runProgram(argv: readonly string[]): Promise<void> {
   const [word, ...rest] = argv;
@@ -30,6 +36,10 @@ async function runProgram(argv: readonly string[]): Promise<void> {
       return await proxy(rest);
     case "dashboard":
       return await dashboard(rest);
+    case "admin": {
+      const { runAdmin } = await import("./cli/admin.ts");
+      return await runAdmin(rest);
+    }
     case "demo": {
       const { runDemo } = await import("./demo/demo.ts");
       return await runDemo(rest);
@@ -44,10 +54,7 @@ async function runProgram(argv: readonly string[]): Promise<void> {
     case undefined:
       throw new UsageError("say which program to run", USAGE);
     default:
-      throw new UsageError(
-        `there is no program '${word}'${didYouMean(word, ["proxy", "dashboard", "demo"])}`,
-        USAGE,
-      );
+      throw new UsageError(`there is no program '${word}'${didYouMean(word, PROGRAMS)}`, USAGE);
   }
 }
 
@@ -87,7 +94,6 @@ watchLauncher();
 try {
   await runProgram(argv);
 } catch (error) {
-  const isAlias = argv[0] === "proxy" || argv[0] === "dashboard";
-  reportFailure(isAlias ? `codis-${argv[0]}` : "codis", error);
+  reportFailure(ALIASED.includes(argv[0]) ? `codis-${argv[0]}` : "codis", error);
   process.exit(1);
 }

@@ -40,6 +40,8 @@ export interface ProductDump {
   readonly group?: readonly Group[];
   readonly proxy?: readonly ProxyModel[];
   readonly sentinel?: SentinelModel;
+  /** Ours: what the operator set, and the number of leaders so far. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 const OK = 'the text "OK"';

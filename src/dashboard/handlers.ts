@@ -205,6 +205,7 @@ function dump({ records }: Topom): ProductDump {
     group: [...records.groups.values()],
     proxy: [...records.proxies.values()],
     sentinel: records.sentinel,
+    options: { ...records.options },
   };
 }
 

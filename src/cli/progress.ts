@@ -1,0 +1,56 @@
+// The progress of slots on the move: bars that are redrawn until everything has arrived.
+
+import type { TopomStats } from "../model/topom-stats.ts";
+import type { Call } from "./command.ts";
+import type { DashboardLink } from "./dashboard-link.ts";
+import { bar, percentText, some } from "./format.ts";
+import { migrationOf } from "./summary.ts";
+import { show } from "./view.ts";
+import { migrationLines } from "./views.ts";
+
+const BAR_WIDTH = 40;
+
+export async function showMigrations(call: Call, link: DashboardLink): Promise<void> {
+  await show(call, {
+    fetch: async () => migrationOf(await link.stats()),
+    render: (migration) => migrationLines(call.out, migration),
+    isOver: ({ waiting, under_way }) => waiting + under_way === 0,
+  });
+}
+
+/** After an order: says so, and with --watch shows these slots until none has an action. */
+export async function followMoves(
+  call: Call,
+  link: DashboardLink,
+  slots: readonly number[],
+  ordered: string,
+): Promise<void> {
+  if (!call.given.has("watch")) {
+    call.done(`${ordered}; codis admin migrations --watch shows how it goes`);
+    return;
+  }
+  call.done(`${ordered} (Ctrl-C ends this view, not the migration)`);
+  await show(call, {
+    fetch: () => link.stats(),
+    render: (stats) => [...overallLines(call, stats, slots), ...jobsLines(call, stats)],
+    json: (stats) => ({ left: leftOf(stats, slots), ...migrationOf(stats) }),
+    isOver: (stats) => leftOf(stats, slots) === 0,
+  });
+}
+
+function leftOf(stats: TopomStats, slots: readonly number[]): number {
+  return slots.filter((id) => stats.slots[id].action.state !== undefined).length;
+}
+
+function overallLines(call: Call, stats: TopomStats, slots: readonly number[]): string[] {
+  const done = slots.length - leftOf(stats, slots);
+  const share = slots.length === 0 ? 1 : done / slots.length;
+  const drawn = bar(call.out, share, BAR_WIDTH);
+  return [`${drawn} ${percentText(share)}, ${done} of ${some(slots.length, "slot")}`];
+}
+
+function jobsLines(call: Call, stats: TopomStats): string[] {
+  const migration = migrationOf(stats);
+  const isDone = migration.waiting + migration.under_way === 0;
+  return isDone ? ["All have arrived."] : migrationLines(call.out, migration);
+}
