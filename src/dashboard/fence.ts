@@ -51,7 +51,7 @@ export class Fences {
     return this.#alone(token, async () => {
       const proxy = this.records.proxies.get(token);
       if (proxy === undefined) return;
-      if (!proxy.fenced) await this.records.save({ proxy: { ...proxy, fenced: true } });
+      if (!proxy.fenced) await this.#note(token, true);
       const confirmed = this.#confirmed.get(token) ?? new Set();
       this.#confirmed.set(token, confirmed);
       const missing = [...new Set([...this.#servers(), ...required])].filter((server) => {
@@ -86,11 +86,9 @@ export class Fences {
       if (!mayEnter()) return;
       this.#confirmed.delete(token);
       await Promise.all([...this.#servers()].map((server) => this.#removeAt(server, token)));
-      const proxy = this.records.proxies.get(token);
-      if (proxy?.fenced !== true) return;
-      const { fenced: _, ...rest } = proxy;
-      await this.records.save({ proxy: rest });
-      log.info(`proxy-[${token}] at ${proxy.admin_addr} is no longer fenced`);
+      if (this.records.proxies.get(token)?.fenced !== true) return;
+      await this.#note(token, false);
+      log.info(`proxy-[${token}] is no longer fenced`);
     });
   }
 
@@ -112,6 +110,15 @@ export class Fences {
         log.warn(`the fence of proxy-[${token}] at ${address} is not right: ${messageOf(error)}`);
       });
     }
+  }
+
+  #note(token: string, isFenced: boolean): Promise<void> {
+    return this.records.amend(() => {
+      const proxy = this.records.proxies.get(token);
+      if (proxy === undefined) return [];
+      const { fenced: _, ...rest } = proxy;
+      return [{ proxy: isFenced ? { ...rest, fenced: true } : rest }];
+    });
   }
 
   async #fenceAt(server: string, token: string): Promise<void> {

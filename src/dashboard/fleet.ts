@@ -151,6 +151,7 @@ export class ProxyFleet implements Fleet {
     const { hosts, fences, records } = this.options;
     this.#returning.add(token);
     link.lacksSomething = false;
+    link.isComingUp = true;
     try {
       await hosts.learn([link.model.admin_addr, ...this.#allServers()]);
       const all = Array.from({ length: SLOT_COUNT }, (_, id) => id);
@@ -168,6 +169,7 @@ export class ProxyFleet implements Fleet {
       link.lacksSomething = true;
       throw error;
     } finally {
+      link.isComingUp = false;
       this.#returning.delete(token);
     }
   }
@@ -210,15 +212,16 @@ export class ProxyFleet implements Fleet {
 
   /** Rejects as soon as the proxy is known to be gone, although the call may still be under way. */
   async #send(link: ProxyLink, send: (link: ProxyLink) => Promise<void>): Promise<void> {
-    const silent = Promise.withResolvers<never>();
-    const timer = setInterval(() => {
-      if (performance.now() - link.answeredMs < SILENCE_MS) return;
-      clearInterval(timer);
-      link.ping(LAST_QUESTION_MS).catch(silent.reject);
-    }, SILENCE_CHECK_MS);
-    const begunMs = performance.now();
-    // What it said long ago, while nobody asked, says nothing about now.
-    link.answeredMs = Math.max(link.answeredMs, begunMs - SILENCE_MS / 2);
+    const gone = Promise.withResolvers<never>();
+    let isAsking = false;
+    const look = async (): Promise<void> => {
+      if (isAsking || link.silenceMs < SILENCE_MS) return;
+      isAsking = true;
+      const error = await lastQuestion(link);
+      if (error !== null) gone.reject(error);
+      isAsking = false;
+    };
+    const timer = setInterval(() => void look(), SILENCE_CHECK_MS);
     const sent = send(link).catch(async (error: unknown) => {
       if (!isUnreachable(error)) throw error;
       await Bun.sleep(RETRY_MS);
@@ -226,7 +229,7 @@ export class ProxyFleet implements Fleet {
     });
     sent.catch(() => {});
     try {
-      await Promise.race([sent, silent.promise]);
+      await Promise.race([sent, gone.promise]);
     } finally {
       clearInterval(timer);
     }
@@ -241,8 +244,7 @@ export class ProxyFleet implements Fleet {
       await this.#send(link, send);
     } catch (error) {
       link.lacksSomething = true;
-      const isGone = isUnreachable(error) || (isLate(error) && (await isDumb(link)));
-      if (!isGone) throw error;
+      if (!(await isGone(link, error))) throw error;
       if (link.isLegacy) {
         throw new Error(
           `${messageOf(error)}; it is a proxy of the original, which cannot be shut out of the ` +
@@ -341,17 +343,19 @@ function isUnreachable(error: unknown): boolean {
   return error instanceof RemoteError && error.trouble === "unreachable";
 }
 
-function isLate(error: unknown): boolean {
-  return error instanceof RemoteError && error.trouble === "late";
+/** A call that did not finish in time says nothing; a proxy that answers nothing at all is gone. */
+async function isGone(link: ProxyLink, error: unknown): Promise<boolean> {
+  if (isUnreachable(error)) return true;
+  const isLate = error instanceof RemoteError && error.trouble === "late";
+  return isLate && link.silenceMs >= SILENCE_MS && (await lastQuestion(link)) !== null;
 }
 
-/** Whether a proxy that did not finish in time has not been heard of either. */
-async function isDumb(link: ProxyLink): Promise<boolean> {
-  if (performance.now() - link.answeredMs < SILENCE_MS) return false;
+/** Null: it answered. Our own silence, after a pause of this process, must not count as its. */
+async function lastQuestion(link: ProxyLink): Promise<unknown> {
   try {
     await link.ping(LAST_QUESTION_MS);
-    return false;
+    return null;
   } catch (error) {
-    return isUnreachable(error) || isLate(error);
+    return error instanceof RemoteError && error.trouble === "refused" ? null : error;
   }
 }

@@ -66,6 +66,8 @@ export interface Records {
    * dashboard leads; after any error the cache is read anew before the next command.
    */
   save(...changes: Change[]): Promise<void>;
+  /** The same for changes that depend on what is there: nobody writes in between. */
+  amend(changesOf: () => readonly Change[]): Promise<void>;
 }
 
 export interface PushOptions {

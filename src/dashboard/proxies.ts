@@ -33,11 +33,12 @@ export async function createProxy(product: ProductOfProxies, address: string): P
 export async function onlineProxy(product: ProductOfProxies, address: string): Promise<void> {
   const found = await fetchModel(product, address);
   await product.exclusive(`online proxy ${address}`, async () => {
-    const { proxies } = product.records;
-    const known = proxies.get(found.token);
-    const id = known?.id ?? nextId(proxies.values());
-    const fenced = known?.fenced ? { fenced: true as const } : {};
-    await product.records.save({ proxy: { ...found, ...fenced, id } });
+    await product.records.amend(() => {
+      const { proxies } = product.records;
+      const known = proxies.get(found.token);
+      const id = known?.id ?? nextId(proxies.values());
+      return [{ proxy: { ...found, id, fenced: known?.fenced } }];
+    });
   });
   await bringUp(product, found.token);
 }

@@ -6,7 +6,7 @@ import { callRoute } from "../api/client.ts";
 import { PROXY_ROUTES } from "../api/routes.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
-import { parseProxyModel } from "../model/proxy.ts";
+import { parseProxyModel, type ProxyModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
 import type { ProxyFleet } from "./fleet.ts";
 import type { Part, Records } from "./product.ts";
@@ -69,10 +69,13 @@ export class ProxyKeeper implements Part {
       }
       if (this.#timer === null) return;
       await this.#noteKind(link, stats);
-      if (needsBringUp(link, stats) && this.#bringUps < MAX_BRING_UPS) {
-        await this.#bringUp(link, stats);
+      if (!needsBringUp(link, stats)) this.#note(link, seat, "");
+      else if (!link.isComingUp && this.#bringUps < MAX_BRING_UPS) {
+        // Polls go on meanwhile: they tell whether the proxy lives.
+        this.#bringUp(link, stats).catch((error: unknown) => {
+          this.#note(link, seat, messageOf(error));
+        });
       }
-      this.#note(link, seat, "");
     } catch (error) {
       this.#note(link, seat, messageOf(error));
     } finally {
@@ -93,25 +96,27 @@ export class ProxyKeeper implements Part {
 
   /** A proxy of ours in the place of an original one, or the reverse. */
   async #noteKind(link: ProxyLink, stats: ProxyStats): Promise<void> {
-    const { fencing: _, ...rest } = link.model;
-    if (ProxyLink.knowsFence(stats) !== link.isLegacy || this.#isGone(link)) return;
-    const model = link.isLegacy ? { ...rest, fencing: true as const } : rest;
-    await this.records.save({ proxy: model });
+    const isOurs = ProxyLink.knowsFence(stats);
+    if (isOurs !== link.isLegacy) return;
+    await this.#amend(link, ({ fencing: _, ...rest }) => {
+      return isOurs ? { ...rest, fencing: true } : rest;
+    });
   }
 
   /** The process and its start are others now. */
   async #noteRestart(link: ProxyLink): Promise<void> {
-    const { admin_addr, token, id, fencing, fenced } = link.model;
+    const { admin_addr, token, start_time } = link.model;
     const reply = await callRoute(admin_addr, PROXY_ROUTES.model, { params: {}, timeoutMs: 3_000 });
     const found = parseProxyModel(reply, "the proxy's model");
-    if (found.token !== token || found.start_time === link.model.start_time) return;
-    if (this.#isGone(link)) return;
-    const ours = { ...(fencing ? { fencing } : {}), ...(fenced ? { fenced } : {}) };
-    await this.records.save({ proxy: { ...found, id, ...ours } });
+    if (found.token !== token || found.start_time === start_time) return;
+    await this.#amend(link, ({ id, fencing, fenced }) => ({ ...found, id, fencing, fenced }));
   }
 
-  #isGone(link: ProxyLink): boolean {
-    return !this.records.proxies.has(link.model.token);
+  #amend(link: ProxyLink, change: (model: ProxyModel) => ProxyModel): Promise<void> {
+    return this.records.amend(() => {
+      const model = this.records.proxies.get(link.model.token);
+      return model === undefined ? [] : [{ proxy: change(model) }];
+    });
   }
 
   #note(link: ProxyLink, seat: Seat, trouble: string): void {

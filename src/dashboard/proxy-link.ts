@@ -2,10 +2,9 @@
 // it has acknowledged. Which calls to make, and what a failure means, is for `fleet.ts`.
 
 import { callRoute, RemoteError } from "../api/client.ts";
-import { type Ok, route } from "../api/route.ts";
 import { PROXY_ROUTES } from "../api/routes.ts";
 import { messageOf } from "../lib/operator-error.ts";
-import { parsePinTable, type PinTable } from "../model/key-pin.ts";
+import type { PinTable } from "../model/key-pin.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
 import type { SlotFill } from "../model/slot.ts";
@@ -18,20 +17,6 @@ const POLL_TIMEOUT_MS = 1_000;
 /** How long an answer to a poll is waited for. */
 const POLL_PATIENCE_MS = 3_000;
 
-/** The statistics of a proxy that knows revisions; an original one leaves them out. */
-interface Revisions {
-  readonly slot_revision?: number;
-  readonly pins_revision?: number;
-}
-
-const PINS_ROUTE = route<Ok>()({
-  method: "PUT",
-  path: "/api/proxy/pins/:xauth",
-  body: (json: unknown): PinTable => parsePinTable(json),
-  doc: "Replaces the keys that are too large to move in one step.",
-  answers: "OK",
-});
-
 export class ProxyLink {
   poll: ProxyPoll | null = null;
   /** The highest revisions it has acknowledged. */
@@ -39,8 +24,11 @@ export class ProxyLink {
   pinsRevision = 0;
   /** It missed a push, or was restarted: it gets everything anew at the next occasion. */
   lacksSomething = true;
-  /** When it answered last, whatever it said; the time of the link's making counts as an answer. */
-  answeredMs = performance.now();
+  /** A bring-up is under way. */
+  isComingUp = false;
+  /** When it was asked first of all that it has not answered yet; null while nothing waits. */
+  #silentSinceMs: number | null = null;
+  #waiting = 0;
   readonly #xauth: string;
   /** An original proxy applies what comes in the order in which it comes. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -50,6 +38,11 @@ export class ProxyLink {
     productAuth: string,
   ) {
     this.#xauth = xauthOf(model.product_name, productAuth, model.token);
+  }
+
+  /** How long it has left questions without any answer, be it a refusal. */
+  get silenceMs(): number {
+    return this.#silentSinceMs === null ? 0 : performance.now() - this.#silentSinceMs;
   }
 
   get name(): string {
@@ -81,7 +74,9 @@ export class ProxyLink {
     if (this.isLegacy) return;
     const params = { xauth: this.#xauth };
     const { admin_addr } = this.model;
-    await this.#call(() => callRoute(admin_addr, PINS_ROUTE, { params, body: table, timeoutMs }));
+    await this.#call(() =>
+      callRoute(admin_addr, PROXY_ROUTES.pins, { params, body: table, timeoutMs }),
+    );
     this.pinsRevision = Math.max(this.pinsRevision, table.revision);
   }
 
@@ -131,26 +126,29 @@ export class ProxyLink {
 
   /** Whether a proxy with these statistics has everything that it ever acknowledged. */
   hasForgotten(stats: ProxyStats): boolean {
-    const { slot_revision = 0, pins_revision = 0 } = stats as ProxyStats & Revisions;
+    const { slot_revision = 0, pins_revision = 0 }: Partial<ProxyStats> = stats;
     if (this.isLegacy) return false;
     return slot_revision < this.slotRevision || pins_revision < this.pinsRevision;
   }
 
   /** Whether statistics come from a proxy that knows revisions and the fence. */
   static knowsFence(stats: ProxyStats): boolean {
-    return (stats as ProxyStats & Revisions).slot_revision !== undefined;
+    const { slot_revision }: Partial<ProxyStats> = stats;
+    return slot_revision !== undefined;
   }
 
   async #call<T>(call: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    this.#silentSinceMs ??= performance.now();
+    let hasAnswered = true;
     try {
-      const reply = await call();
-      this.answeredMs = performance.now();
-      return reply;
+      return await call();
     } catch (error) {
-      if (error instanceof RemoteError && error.trouble === "refused") {
-        this.answeredMs = performance.now();
-      }
+      hasAnswered = error instanceof RemoteError && error.trouble === "refused";
       throw error;
+    } finally {
+      this.#waiting--;
+      if (hasAnswered) this.#silentSinceMs = this.#waiting > 0 ? performance.now() : null;
     }
   }
 }

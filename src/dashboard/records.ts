@@ -89,8 +89,14 @@ export class StoredRecords implements Records {
   }
 
   save(...changes: Change[]): Promise<void> {
+    return this.amend(() => changes);
+  }
+
+  /** For changes that depend on what is there: no other write comes between reading and writing. */
+  amend(changesOf: () => readonly Change[]): Promise<void> {
     return this.#inOrder(async () => {
-      const checked = changes.map(normalized);
+      const checked = changesOf().map(normalized);
+      if (checked.length === 0) return;
       try {
         await this.leadership.write(checked.flatMap((change) => writesOf(this.product, change)));
       } catch (error) {

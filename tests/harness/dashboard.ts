@@ -10,7 +10,10 @@ import { callRoute } from "../../src/api/client.ts";
 import { DASHBOARD_ROUTES, type TopomOverview } from "../../src/api/dashboard-routes.ts";
 import { ChildProcess, type ExitStatus } from "../../src/lib/child-process.ts";
 import { ownCommand } from "../../src/lib/own-command.ts";
+import { newServer } from "../../src/model/group.ts";
+import { encodeJson } from "../../src/model/json.ts";
 import type { SlotMapping } from "../../src/model/slot-mapping.ts";
+import { groupsPath } from "../../src/model/store-layout.ts";
 import { xauthOf } from "../../src/model/xauth.ts";
 import { freePort } from "./ports.ts";
 import { type Proxy, type ProxyOptions, startProxy } from "./proxy.ts";
@@ -170,6 +173,23 @@ export class Dashboard implements AsyncDisposable {
       action: {},
     }));
     await this.put(group === 0 ? "offlineSlots" : "assignSlots", {}, slots);
+  }
+
+  /** Groups 1, 2, …, each with these servers, master first; written to the store. */
+  async storeGroups(groups: readonly (readonly string[])[]): Promise<void> {
+    const folder = join(this.root, "data", groupsPath(this.product));
+    mkdirSync(folder, { recursive: true });
+    groups.forEach((servers, index) => {
+      const group = {
+        id: index + 1,
+        servers: servers.map((server) => newServer(server, "")),
+        promoting: {},
+        out_of_sync: false,
+      };
+      const name = `group-${String(index + 1).padStart(4, "0")}`;
+      writeFileSync(join(folder, name), encodeJson(group));
+    });
+    await this.put("reload");
   }
 
   /** A proxy of this product, taken in and online. */
