@@ -14,7 +14,6 @@ import { ReplyError } from "../resp/value.ts";
 import * as groups from "./groups.ts";
 import { prometheusText } from "./metrics.ts";
 import { ProxiesFailed } from "./product.ts";
-import { promoteServer } from "./promote.ts";
 import * as proxies from "./proxies.ts";
 import { planSlots, rebalanceSlots } from "./rebalance-orders.ts";
 import * as sentinels from "./sentinels.ts";
@@ -125,7 +124,10 @@ function groupCommands(dashboard: DashboardControl) {
     removeServer: ({ params }) => {
       return done(groups.removeServer(topom(), gidOf(params), params.addr));
     },
-    promoteServer: ({ params }) => done(promoteServer(topom(), gidOf(params), params.addr)),
+    promoteServer: ({ params }) => {
+      const { addr } = params;
+      return done(topom().promotions.promote(gidOf(params), addr, "an operator ordered it"));
+    },
     replicaGroups: ({ params }) => {
       const { addr, value } = params;
       return done(groups.setReplicaReads(topom(), gidOf(params), addr, on(value)));

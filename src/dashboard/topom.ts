@@ -17,6 +17,7 @@ import { ProxyFleet } from "./fleet.ts";
 import { Hosts } from "./hosts.ts";
 import { MigrationJobs } from "./jobs.ts";
 import type { Part, Product } from "./product.ts";
+import { Promotions } from "./promote.ts";
 import { ProxyKeeper } from "./proxy-keeper.ts";
 import { StoredRecords } from "./records.ts";
 import { ReplicaLag } from "./replica-lag.ts";
@@ -34,6 +35,7 @@ export class Topom implements Product {
   readonly servers: ProductServers;
   readonly jobs: MigrationJobs;
   readonly sentinels: Sentinels;
+  readonly promotions: Promotions;
   readonly #fences: Fences;
   readonly #parts: readonly Part[];
   #tail: Promise<unknown> = Promise.resolve();
@@ -62,8 +64,12 @@ export class Topom implements Product {
     this.jobs = new MigrationJobs(this);
     this.sentinels = new Sentinels(this);
     const keeper = new ProxyKeeper(this.fleet, records);
-    const syncActions = new SyncActions(this);
-    this.#parts = [keeper, lag, this.sentinels, syncActions, new Watcher(this), this.jobs];
+    this.promotions = new Promotions(this, {
+      onGroupChanged: () => this.sentinels.onGroupChanged(),
+      lastOffset: (address) => lag.lastOffset(address),
+    });
+    const care = [lag, this.sentinels, this.promotions, new SyncActions(this, lag)];
+    this.#parts = [keeper, ...care, new Watcher(this, this.promotions), this.jobs];
   }
 
   /** Reads everything and raises the term, so that proxies take our word over an older leader's. */

@@ -117,7 +117,7 @@ class Proxy implements ProxyControl {
     });
     this.#failover = new Failover({
       product: config.productName,
-      username: "",
+      username: config.productUsername,
       password: config.productAuth,
       slots: () => this.#workers.table.list(),
       fill: (slots) => this.#workers.fill(slots),

@@ -1,11 +1,13 @@
 // Masters, replicas and the sentinels over them, as tests of failover need them.
 import type { Redis } from "./redis.ts";
+import { connect } from "./resp-client.ts";
 import type { Sentinel } from "./sentinel.ts";
 import { until } from "./until.ts";
 
-/** INFO as a map. */
+/** INFO as a map, over a connection of its own: a change of master ends those that are open. */
 export async function infoOf(redis: Redis): Promise<Map<string, string>> {
-  const text = String(await redis.call("INFO"));
+  using client = await connect(redis.port);
+  const text = String(await client.call("INFO"));
   return new Map(
     text
       .split("\r\n")
