@@ -86,8 +86,23 @@ export const METRICS = {
   held: metric(
     "counter",
     "codis_proxy_held_requests_total",
-    "Requests that came while their slot was held: waited, or refused because too many did.",
+    "Requests that came while their slot was held, or before their key was moved: waited, " +
+      "refused because too many did, or given up after slot_hold_timeout (too_long).",
     ["result"],
+  ),
+  keysMoved: metric(
+    "counter",
+    "codis_proxy_keys_moved_total",
+    "Keys of requests that were asked for at the source of a moving slot and are not there any " +
+      "more, whether they were moved or had never been there.",
+  ),
+  moves: metric(
+    "counter",
+    "codis_proxy_moves_total",
+    "What happened when the proxy moved keys for requests: batches that were begun, keys that " +
+      "the target had already (busy_key), refusals of a server, batches whose outcome is " +
+      "unknown, fences of a target after those, and keys that were too large.",
+    ["event"],
   ),
   retried: metric(
     "counter",
@@ -185,6 +200,14 @@ export const COUNTERS: Readonly<Record<string, CounterRow>> = {
   pausedBackend: counter(METRICS.pauses, { reason: "backend" }),
   heldRequests: counter(METRICS.held, { result: "waited" }),
   heldOverflow: counter(METRICS.held, { result: "refused" }),
+  heldTooLong: counter(METRICS.held, { result: "too_long" }),
+  keysMoved: counter(METRICS.keysMoved, {}),
+  moveBatches: counter(METRICS.moves, { event: "batch" }),
+  moveBusy: counter(METRICS.moves, { event: "busy_key" }),
+  moveFailed: counter(METRICS.moves, { event: "refused" }),
+  moveUnknown: counter(METRICS.moves, { event: "unknown" }),
+  moveFences: counter(METRICS.moves, { event: "fence" }),
+  bigKeysMet: counter(METRICS.moves, { event: "big_key" }),
   backendConnects: counter(METRICS.backendEvents, { event: "connected" }),
   backendConnectFails: counter(METRICS.backendEvents, { event: "connect_failed" }),
   backendLost: counter(METRICS.backendEvents, { event: "lost" }),

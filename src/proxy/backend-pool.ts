@@ -20,6 +20,8 @@ export class Server {
   readonly #backends: (Backend | undefined)[] = [];
   /** By lane: the connections for giant requests, which would keep all others waiting. */
   readonly #bulk: (Backend | undefined)[] = [];
+  /** By lane: the connections for moving keys, which must not wait behind requests of clients. */
+  readonly #moving: (Backend | undefined)[] = [];
   holders = 0;
 
   constructor(
@@ -40,6 +42,11 @@ export class Server {
     return this.#bulk[lane] ?? (this.#bulk[lane] = this.#create(lane));
   }
 
+  /** The connection for what concerns the moving of keys in this lane. */
+  mover(lane: number): Backend {
+    return this.#moving[lane] ?? (this.#moving[lane] = this.#create(lane));
+  }
+
   #create(lane: number): Backend {
     const proto = (lane & 1) === 0 ? 2 : 3;
     return new Backend(this.address, lane >> 1, proto, this.isReplica, this.context);
@@ -48,6 +55,7 @@ export class Server {
   *backends(): Iterable<Backend> {
     for (const backend of this.#backends) if (backend !== undefined) yield backend;
     for (const backend of this.#bulk) if (backend !== undefined) yield backend;
+    for (const backend of this.#moving) if (backend !== undefined) yield backend;
   }
 
   close(): void {

@@ -88,7 +88,15 @@ export const E = {
   fenced: errorLine(
     "ERR the proxy is fenced: its dashboard could not reach it and has shut it out of this server",
   ),
-  slotMoving: errorLine("TRYAGAIN the slot is being moved and cannot serve this request yet"),
+  slotHeldTooLong: errorLine(
+    "TRYAGAIN the slot was held for too long; the request was not carried out",
+  ),
+  slotMovesTooLong: errorLine(
+    "TRYAGAIN the key could not be moved in time; the request was not carried out",
+  ),
+  keysApart: errorLine(
+    "TRYAGAIN one of the keys is too large to move with the others yet; nothing was carried out",
+  ),
   slotHoldFull: errorLine("ERR handle request, too many requests are waiting for the slot"),
 } as const satisfies Record<string, Buffer>;
 
@@ -100,6 +108,11 @@ export function replyFailed(cause: string): Buffer {
 /** The connection broke under a request; `cause` as the original words it, e.g. "EOF". */
 export function backendFailed(address: string, cause: string): Buffer {
   return replyFailed(`backend conn failure, ${cause} (${address})`);
+}
+
+/** codis-server's wrapper of a command answered with an error, or with what is no answer of it. */
+export function badWrapperReply(cause: string): Buffer {
+  return replyFailed(`bad slotsmgrt-exec-wrapper resp: ${cause}`);
 }
 
 /** A part of a split request was answered with something its join rule cannot take. */

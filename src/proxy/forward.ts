@@ -1,13 +1,16 @@
 /**
- * What happens to a request whose slot is not plain: the slot is held, offline, or may be read from
- * replicas. Called by `Router.dispatch`.
+ * What happens to a request whose slot is not plain: the slot is held, offline, moving, or may be
+ * read from replicas. Called by `Router.dispatch`. Requests that wait do so here; `moving.ts` says
+ * what those of a moving slot wait for.
  */
 import type { Server } from "./backend-pool.ts";
 import { COMMANDS, Flag } from "./commands.ts";
 import { E } from "./errors.ts";
+import { drain, forwardMoving, onMovingTick } from "./moving.ts";
 import { freeRequest, type Request } from "./request.ts";
 import type { Router } from "./router.ts";
 import type { Slot } from "./slot.ts";
+import { answer, expire, keep } from "./waiting.ts";
 
 /** Sends, keeps or refuses. `pieces` are the request's bytes, never changed again. */
 export function forward(
@@ -17,11 +20,11 @@ export function forward(
   router: Router,
 ): void {
   if (slot.isHeld) {
-    hold(slot, request, pieces, router);
+    keep(slot, slot.held, request, pieces, router);
     return;
   }
-  if (slot.source !== null) {
-    answer(request, E.slotMoving);
+  if (slot.moving !== null) {
+    forwardMoving(slot, slot.moving, request, pieces, router);
     return;
   }
   const server = chooseServer(slot, request);
@@ -32,28 +35,12 @@ export function forward(
   router.send(server, request, pieces);
 }
 
-function hold(slot: Slot, request: Request, pieces: readonly Buffer[], router: Router): void {
-  const { counters } = router.context.stats;
-  const { holdMaxRequests, holdMaxBytes } = router.settings;
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  if (slot.held.length >= holdMaxRequests || slot.heldBytes + bytes > holdMaxBytes) {
-    counters.heldOverflow++;
-    answer(request, E.slotHoldFull);
-    return;
-  }
-  counters.heldRequests++;
-  slot.heldBytes += bytes;
-  slot.held.push({ request, pieces: pieces.map(ownBytes) });
-}
-
-/** A small request must not keep the whole chunk alive that it came in. */
-function ownBytes(piece: Buffer): Buffer {
-  return 8 * piece.length < piece.buffer.byteLength ? Buffer.from(piece) : piece;
-}
-
 /** Sends what waited, in the order it came. The slot has its new place. */
 export function resume(slot: Slot, router: Router): void {
+  if (slot.moving !== null) {
+    drain(slot, slot.moving, router);
+    return;
+  }
   const held = slot.held;
   slot.held = [];
   slot.heldBytes = 0;
@@ -64,10 +51,10 @@ export function resume(slot: Slot, router: Router): void {
   }
 }
 
-/** An answer without a server. The slot did not count this request. */
-function answer(request: Request, error: Buffer): void {
-  if (request.owner === null) freeRequest(request);
-  else request.owner.settle(request, error, 0, error.length);
+/** A few times a second for a slot in which requests wait or may wait. */
+export function onSlotTick(slot: Slot, nowMs: number, router: Router): void {
+  expire(slot, nowMs, router);
+  if (slot.moving !== null && !slot.isHeld) onMovingTick(slot, slot.moving, nowMs, router);
 }
 
 /** A command that reads, and may do so from a replica. */

@@ -10,6 +10,15 @@ export function keyName(database: number, key: Buffer): string {
   return `${database} ${key.latin1Slice()}`;
 }
 
+/** The key in a name. */
+export function nameBytes(name: string): Buffer {
+  return Buffer.from(name.slice(name.indexOf(" ") + 1), "latin1");
+}
+
+export function nameDatabase(name: string): number {
+  return Number(name.slice(0, name.indexOf(" ")));
+}
+
 export function pinsBySlot({ pins }: PinTable): Map<number, Pins> {
   const slots = new Map<number, Map<string, PinState>>();
   for (const { slot, db, key, state } of pins) {

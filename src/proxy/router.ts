@@ -12,7 +12,9 @@ import type { PinTable } from "../model/key-pin.ts";
 import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
 import type { BackendContext } from "./backend.ts";
 import { BackendPool, type Server } from "./backend-pool.ts";
-import { forward, resume } from "./forward.ts";
+import { forward, onSlotTick, resume } from "./forward.ts";
+import { Movers } from "./movers.ts";
+import { createMoving, forget, unpark } from "./moving.ts";
 import { arePinsEqual, pinsBySlot } from "./pins.ts";
 import type { Request } from "./request.ts";
 import { NO_PINS, type Pins, Slot, type SlotChange } from "./slot.ts";
@@ -24,12 +26,18 @@ export interface RouterSettings {
   /** Requests that may wait for one held slot. */
   readonly holdMaxRequests: number;
   readonly holdMaxBytes: number;
+  /** How long one may wait; 0 = for ever. */
+  readonly holdTimeoutMs: number;
+  /** How long a MIGRATE may stop its source, and keys from which size on never move that way. */
+  readonly migrateTimeoutMs: number;
+  readonly bigKeyBytes: number;
 }
 
 export class Router {
   readonly slots: readonly Slot[];
   readonly masters: BackendPool;
   readonly replicas: BackendPool;
+  readonly movers: Movers;
 
   constructor(
     readonly settings: RouterSettings,
@@ -38,6 +46,7 @@ export class Router {
     this.slots = Array.from({ length: SLOT_COUNT }, (_, id) => new Slot(id));
     this.masters = new BackendPool(false, Math.max(1, settings.primaryParallel), context);
     this.replicas = new BackendPool(true, Math.max(1, settings.replicaParallel), context);
+    this.movers = new Movers(this);
   }
 
   /**
@@ -136,40 +145,50 @@ export class Router {
       "a slot changes its place only when none of its requests is in flight",
     );
     slot.change = null;
+    if (slot.moving !== null) unpark(slot, slot.moving);
     if (change.pins !== null) slot.pins = change.pins;
     if (change.fill !== null) this.#place(slot, change.fill);
     slot.isHeld = slot.fill.locked === true;
-    const isAlone = slot.replicas.length === 0 && slot.source === null;
+    const isAlone = slot.replicas.length === 0 && slot.moving === null;
     slot.isPlain = !slot.isHeld && slot.master !== null && isAlone;
     if (!slot.isHeld) resume(slot, this);
     for (const step of change.done) step();
   }
 
   #place(slot: Slot, fill: SlotFill): void {
-    const oldMasters = [slot.master, slot.source];
+    const old = slot.moving;
+    const oldMasters = [slot.master, old?.source ?? null];
     const oldReplicas = slot.replicas.flat();
     const retain = (address: string | undefined): Server | null => {
       return address === undefined || address === "" ? null : this.masters.retain(address);
     };
     slot.master = retain(fill.backend_addr);
-    slot.source = slot.master === null ? null : retain(fill.migrate_from);
+    const source = slot.master === null ? null : retain(fill.migrate_from);
+    slot.moving = source === null ? null : createMoving(slot, source, fill);
     const groups = this.settings.primaryOnly ? [] : (fill.replica_groups ?? []);
     slot.replicas = groups.map((group) => group.map((replica) => this.replicas.retain(replica)));
     // After retaining: a server that stays keeps its connections.
     for (const server of oldMasters) if (server !== null) this.masters.release(server);
     for (const server of oldReplicas) this.replicas.release(server);
     slot.fill = fill;
+    if (old !== null && old !== slot.moving) forget(old);
   }
 
   onTick(nowMs: number): void {
     this.masters.onTick(nowMs);
     this.replicas.onTick(nowMs);
+    this.movers.onTick(nowMs);
+    for (const slot of this.slots) {
+      if (slot.held.length > 0 || slot.moving !== null) onSlotTick(slot, nowMs, this);
+    }
   }
 
   /** Requests on the way to servers or waiting for a slot. */
   get inflight(): number {
     let total = 0;
-    for (const slot of this.slots) total += slot.held.length;
+    for (const slot of this.slots) {
+      total += slot.held.length + (slot.moving?.parked.length ?? 0);
+    }
     for (const pool of [this.masters, this.replicas]) {
       for (const backend of pool.backends()) total += backend.inflight;
     }

@@ -11,9 +11,44 @@ import type { Server } from "./backend-pool.ts";
 import type { Request } from "./request.ts";
 
 /** A request that waits for its slot, with a copy of its bytes. */
-export interface HeldRequest {
-  readonly request: Request;
-  readonly pieces: readonly Buffer[];
+export class HeldRequest {
+  /** Names of its keys (`keysOf`), once somebody has asked for them. */
+  keys: readonly string[] | null = null;
+  /** How often codis-server has said that the key is just being moved. */
+  tries = 0;
+
+  constructor(
+    readonly request: Request,
+    readonly pieces: readonly Buffer[],
+    /** When it began to wait; milliseconds of the turn's clock. */
+    readonly sinceMs: number,
+  ) {}
+}
+
+/** A slot whose keys move from `source` to the slot's master: what is known of it. */
+export class Moving {
+  /** Requests that wait for one key, and those of the same sessions behind them. */
+  parked: HeldRequest[] = [];
+  /** Requests that codis-server is carrying out where their key is now. */
+  readonly wrapped = new Set<HeldRequest>();
+  /** Keys that are too large to be handed over, and when that was found out. */
+  readonly big = new Map<string, number>();
+  /** A timer that makes the parked ones try again. */
+  retry: Timer | null = null;
+
+  constructor(
+    readonly slot: number,
+    readonly source: Server,
+    readonly target: Server,
+    readonly method: number,
+    /** 0 when the dashboard does not tell epochs apart. */
+    readonly epoch: number,
+    /**
+     * Names of keys that the source does not have any more, and will not have again in this epoch.
+     * To forget one costs a round trip; a wrong one would lose data.
+     */
+    readonly moved: Set<string>,
+  ) {}
 }
 
 /** Keys that are too large to move in one step, as `pinName` names them. */
@@ -35,8 +70,8 @@ export class Slot {
   isPlain = false;
   /** The group's master; null when the slot is offline. */
   master: Server | null = null;
-  /** Where its keys come from, while they move to `master`; null when they do not. */
-  source: Server | null = null;
+  /** Its keys move to `master` from elsewhere; null when they do not. */
+  moving: Moving | null = null;
   pins: Pins = NO_PINS;
   /** Replicas by distance: the nearest list first. */
   replicas: readonly (readonly Server[])[] = [];

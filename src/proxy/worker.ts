@@ -96,6 +96,9 @@ class Worker implements WorkerControl, WorkerServices {
         replicaParallel: config.backendReplicaParallel,
         holdMaxRequests: config.slotHoldMaxRequests,
         holdMaxBytes: config.slotHoldMaxBufferBytes,
+        holdTimeoutMs: config.slotHoldTimeoutMs,
+        migrateTimeoutMs: config.migrationOnDemandTimeoutMs,
+        bigKeyBytes: config.migrationBigKeyBytes,
       },
       context,
     );
@@ -261,7 +264,7 @@ class Worker implements WorkerControl, WorkerServices {
       rssBytes: process.memoryUsage.rss(),
       cpuSeconds: (usage.user + usage.system) / 1e6,
       fencedBy: this.#fencedBy(),
-      bigKeys: [],
+      bigKeys: this.#parts?.router.movers.bigKeys() ?? [],
     };
   }
 
