@@ -31,8 +31,8 @@ import {
 } from "./settings.ts";
 import { Topom } from "./topom.ts";
 
-/** After the coordinator, or what it holds, was in trouble. */
-const RETRY_MS = 2_000;
+/** After the lead was lost, or could not be had because of trouble with the coordinator. */
+const STEP_BACK_MS = 2_000;
 
 /** Runs the dashboard until it is told to end. Throws `OperatorError` when it cannot start. */
 export async function runDashboard(flags: DashboardFlags): Promise<void> {
@@ -118,8 +118,12 @@ class Dashboard implements DashboardControl {
       if (this.#end.signal.aborted) return;
       this.#standsByBecause = messageOf(error);
       log.error("the product cannot be led, this will be tried again", error);
-      await pause(RETRY_MS, undefined, { signal: this.#end.signal }).catch(() => {});
+      await this.#stepBack();
     }
+  }
+
+  async #stepBack(): Promise<void> {
+    await pause(STEP_BACK_MS, undefined, { signal: this.#end.signal }).catch(() => {});
   }
 
   #awaitLead(): Promise<Leadership> {
@@ -145,6 +149,8 @@ class Dashboard implements DashboardControl {
       this.#standsByBecause = why;
       if (!this.#end.signal.aborted) log.warn(`the lead is lost: ${why}`);
       await topom.stop();
+      // Whoever took it from us, by --remove-lock for instance, shall come first.
+      if (!this.#end.signal.aborted) await this.#stepBack();
     } finally {
       this.#topom = null;
       if (leadership.isHeld) await leadership.release();
