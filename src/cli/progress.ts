@@ -3,12 +3,14 @@
 import type { TopomStats } from "../model/topom-stats.ts";
 import type { Call } from "./command.ts";
 import type { DashboardLink } from "./dashboard-link.ts";
-import { bar, percentText, some } from "./format.ts";
+import { bar, durationText, percentText, some } from "./format.ts";
 import { migrationOf } from "./summary.ts";
 import { show } from "./view.ts";
-import { migrationLines } from "./views.ts";
+import { migrationLines, shareOf } from "./views.ts";
 
 const BAR_WIDTH = 40;
+/** What is left is guessed from what took how long; too little says nothing. */
+const LEAST_SHARE_FOR_ETA = 0.03;
 
 export async function showMigrations(call: Call, link: DashboardLink): Promise<void> {
   await show(call, {
@@ -30,9 +32,10 @@ export async function followMoves(
     return;
   }
   call.done(`${ordered} (Ctrl-C ends this view, not the migration)`);
+  const startedMs = performance.now();
   await show(call, {
     fetch: () => link.stats(),
-    render: (stats) => [...overallLines(call, stats, slots), ...jobsLines(call, stats)],
+    render: (stats) => [...overallLines(call, stats, slots, startedMs), ...jobsLines(call, stats)],
     json: (stats) => ({ left: leftOf(stats, slots), ...migrationOf(stats) }),
     isOver: (stats) => leftOf(stats, slots) === 0,
   });
@@ -42,11 +45,25 @@ function leftOf(stats: TopomStats, slots: readonly number[]): number {
   return slots.filter((id) => stats.slots[id].action.state !== undefined).length;
 }
 
-function overallLines(call: Call, stats: TopomStats, slots: readonly number[]): string[] {
-  const done = slots.length - leftOf(stats, slots);
-  const share = slots.length === 0 ? 1 : done / slots.length;
-  const drawn = bar(call.out, share, BAR_WIDTH);
-  return [`${drawn} ${percentText(share)}, ${done} of ${some(slots.length, "slot")}`];
+/** One bar for all slots of the order; slots of a job count by the share of its keys. */
+function overallLines(
+  call: Call,
+  stats: TopomStats,
+  slots: readonly number[],
+  startedMs: number,
+): string[] {
+  const left = leftOf(stats, slots);
+  const done = slots.length - left;
+  const begun = (stats.slot_action.jobs ?? []).reduce((sum, job) => {
+    return sum + (job.slots - job.slots_done) * shareOf(job);
+  }, 0);
+  const share = slots.length === 0 ? 1 : (done + Math.min(left, begun)) / slots.length;
+  const facts = [percentText(share), `${done} of ${some(slots.length, "slot")}`];
+  if (left > 0 && share >= LEAST_SHARE_FOR_ETA) {
+    const seconds = (performance.now() - startedMs) / 1000;
+    facts.push(`about ${durationText((seconds * (1 - share)) / share)} left`);
+  }
+  return [`${bar(call.out, share, BAR_WIDTH)} ${facts.join(", ")}`];
 }
 
 function jobsLines(call: Call, stats: TopomStats): string[] {

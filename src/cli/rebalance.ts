@@ -19,9 +19,9 @@ export const REBALANCE_COMMANDS: readonly Command[] = [
     doc: "Moves slots so that every group has its share, or so that one has none.",
     details:
       "By slots the plan is that of the original. By keys and by memory the dashboard measures " +
-      "the slots: exactly on codis-servers, on others from a sample of 20,000 keys a server " +
-      "(5,000 for memory), and plans few moves. The plan is shown before anything is ordered. " +
-      "When it is ordered, keys and memory are measured again, so that a few slots may differ.",
+      "the slots: the keys of a codis-server exactly, others from a sample of 20,000 keys a " +
+      "server, and plans few moves. The plan is shown before anything is ordered. When it is " +
+      "ordered, keys and memory are measured again, so that a few slots may differ.",
     reach: "dashboard",
     asks: true,
     options: [

@@ -39,13 +39,16 @@ codis admin rebalance --drain-group=1   # empties a group, before it is removed
 ## How slots are measured
 
 \`rebalance --by=slots\` counts slots and gives the plan of the original. For \`--by=keys\` and
-\`--by=memory\` the dashboard measures each slot at its master when the plan is made. A codis-server
-counts the keys of its slots itself. Any other server is sampled: SCAN reads 20,000 keys (5,000 for
-memory, which costs a MEMORY USAGE each) and what is found is scaled up to the number of keys that
-INFO tells. A server with fewer keys than that is measured exactly; beyond it, a slot with n keys in
-the sample is off by about one part in √n, and the sum of a group hardly at all. A server without
-MEMORY USAGE is taken to have keys of equal size. Moves are chosen greedily: few, but not proven to
-be the fewest, and groups that differ by less than two percent are left as they are.`;
+\`--by=memory\` the dashboard measures each slot at its master when the plan is made. A
+codis-server counts the keys of its slots itself. Any other server is sampled: SCAN reads 20,000
+keys (with a MEMORY USAGE each for memory), and what is found is scaled up to the number of keys
+that INFO tells. A server with fewer keys than that is measured exactly. In a sample of a larger
+one some slots have many keys by chance; so the slots are drawn towards the average of their
+server, the more so the less they differ beyond what chance explains. Slots that are really heavy
+are found, small differences between slots are not, and a single huge value may be missed
+altogether. A server without MEMORY USAGE is taken to have keys of equal size. Moves are chosen
+greedily: few, but not proven to be the fewest, and groups that differ by less than two percent
+are left as they are.`;
 
 const FLAGS = `## The flags of the original
 

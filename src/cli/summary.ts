@@ -112,7 +112,7 @@ export function summarize(overview: TopomOverview, dashboard: string): Summary {
     ...proxyProblems(rows.proxies),
     ...serverProblems(rows.servers),
     ...groupProblems(rows.groups),
-    ...slotProblems(slots.offline, rows.migration),
+    ...slotProblems(stats, rows.migration),
     ...sentinelProblems(rows.sentinels, stats.sentinels.model.out_of_sync),
   ];
   const { version } = overview;
@@ -315,8 +315,11 @@ function groupProblems(groups: readonly GroupRow[]): Problem[] {
   ]);
 }
 
-function slotProblems(offline: number, migration: MigrationSummary): Problem[] {
+function slotProblems({ slots }: TopomStats, migration: MigrationSummary): Problem[] {
   const problems: Problem[] = [];
+  const offline = slots.filter((slot) => {
+    return slot.group_id === 0 && slot.action.state === undefined;
+  }).length;
   if (offline > 0) {
     problems.push({
       what: `${some(offline, "slot")} ${offline === 1 ? "has" : "have"} no group and no service`,

@@ -19,6 +19,7 @@ import type { Screen } from "./print.ts";
 import type { MigrationSummary, ProxyRow, ServerRow, Summary } from "./summary.ts";
 
 const BAR_WIDTH = 24;
+const WIDTH_BEFORE_SLOTS = 24;
 
 /** The whole product at a glance. */
 export function statusLines(screen: Screen, summary: Summary): string[] {
@@ -152,26 +153,35 @@ export function slotLines(screen: Screen, slots: readonly SlotMapping[]): string
   const rows = groups.map((group) => {
     const own = slots.filter((slot) => slot.group_id === group).map((slot) => slot.id);
     const name = group === 0 ? { text: "none", colour: "red" as const } : String(group);
-    return [name, String(own.length), percentText(own.length / SLOT_COUNT), rangesText(own)];
+    return [
+      name,
+      String(own.length),
+      `${Math.round((100 * own.length) / SLOT_COUNT)}%`,
+      whichText(screen, own),
+    ];
   });
-  const lines = table(
-    screen,
-    [
-      { title: "GROUP", isNumber: true },
-      { title: "SLOTS", isNumber: true },
-      { title: "SHARE", isNumber: true },
-      { title: "WHICH" },
-    ],
-    rows,
-  );
+  const columns = [
+    { title: "GROUP", isNumber: true as const },
+    { title: "SLOTS", isNumber: true as const },
+    { title: "SHARE", isNumber: true as const },
+    { title: "WHICH" },
+  ];
+  const lines = table(screen, columns, rows);
   const moving = slots.filter((slot) => slot.action.state !== undefined);
   if (moving.length === 0) return lines;
   const kinds = new Map<string, number[]>();
   for (const slot of moving) {
-    const kind = `${slot.group_id} → ${slot.action.target_id ?? 0}  ${slot.action.state}`;
+    const from = slot.group_id === 0 ? "none" : slot.group_id;
+    const kind = `${from} → ${slot.action.target_id ?? 0}  ${slot.action.state}`;
     kinds.set(kind, [...(kinds.get(kind) ?? []), slot.id]);
   }
-  return [...lines, "", ...[...kinds].map(([kind, ids]) => `${kind}  ${rangesText(ids)}`)];
+  return [...lines, "", ...[...kinds].map(([kind, ids]) => `${kind}  ${whichText(screen, ids)}`)];
+}
+
+/** On a terminal the begin of a long list; whoever reads a pipe wants it all. */
+function whichText(screen: Screen, ids: readonly number[]): string {
+  const text = rangesText(ids);
+  return screen.isTerminal ? shortened(text, screen.columns - WIDTH_BEFORE_SLOTS) : text;
 }
 
 // ----------------------------------------------------------------------------------- migrations
@@ -210,7 +220,7 @@ function jobLines(screen: Screen, job: JobStat): string[] {
 }
 
 /** By keys while their number is known, because slots arrive together at the end. */
-function shareOf(job: JobStat): number {
+export function shareOf(job: JobStat): number {
   const bySlots = job.slots === 0 ? 0 : job.slots_done / job.slots;
   if (job.keys_total === 0) return bySlots;
   return Math.max(bySlots, Math.min(0.99, job.keys_moved / job.keys_total));

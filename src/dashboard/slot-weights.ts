@@ -3,10 +3,12 @@
  *
  * A codis-server counts the keys of its slots itself. A stock server knows only the number of its
  * keys, so a sample of them is read with SCAN, which goes through them in the order of their hashes
- * and so as good as at random, and what is found in each slot is scaled up to that number. Up to
- * the size of the sample the counts are exact; beyond it a slot with n keys of the sample is off by
- * about 1/√n, and a group's sum hardly at all. Bytes are what MEMORY USAGE says of sampled keys;
- * servers without it are taken to have keys of equal size.
+ * and so as good as at random, and what is found in each slot is scaled up to that number. A server
+ * with no more keys than the sample is measured exactly. Otherwise the slots of which the sample
+ * happens to have many would be taken for the heavy ones, so each slot is drawn towards the average
+ * of its server, the more so the less the slots differ beyond what chance alone makes them differ.
+ * Bytes are what MEMORY USAGE says of the sampled keys; servers without it are taken to have keys
+ * of equal size.
  */
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { masterOf } from "../model/group.ts";
@@ -17,9 +19,7 @@ import { type Info, keysByDatabase, parseInfo, totalKeys } from "../redis/info.t
 import type { Product } from "./product.ts";
 
 /** Keys looked at on one server. */
-const KEY_SAMPLE = 20_000;
-/** The same where each costs a MEMORY USAGE. */
-const MEMORY_SAMPLE = 5_000;
+const SAMPLE = 20_000;
 const SCAN_COUNT = 1_000;
 /** Elements of a large value that MEMORY USAGE looks at. */
 const MEMORY_SAMPLES = 5;
@@ -48,10 +48,9 @@ export async function measureSlots(
   });
   await Promise.all(
     asked.map(async (group) => {
-      const found = await measureServer(product, masterOf(group), by);
-      for (const slot of slots) {
-        if (slot.group_id === group.id) weights[slot.id] = found[slot.id];
-      }
+      const own = slots.filter((slot) => slot.group_id === group.id).map((slot) => slot.id);
+      const found = await measureServer(product, masterOf(group), own, by);
+      for (const slot of own) weights[slot] = found[slot];
     }),
   );
   return weights;
@@ -60,6 +59,7 @@ export async function measureSlots(
 async function measureServer(
   product: Pick<Product, "config">,
   address: string,
+  own: readonly number[],
   by: Measure,
 ): Promise<Float64Array> {
   const { productUsername: username, productAuth: password } = product.config;
@@ -69,9 +69,9 @@ async function measureServer(
     const sum = { keys: new Float64Array(SLOT_COUNT), bytes: new Float64Array(SLOT_COUNT) };
     for (const [database, keys] of keysByDatabase(info)) {
       await client.call(["SELECT", database]);
-      const quota = (by === "keys" ? KEY_SAMPLE : MEMORY_SAMPLE) * (keys / totalKeys(info));
+      const quota = Math.ceil(SAMPLE * (keys / totalKeys(info)));
       const exact = await countedByServer(client);
-      const sample = exact ?? (await sampled(client, Math.ceil(quota), keys, by === "memory"));
+      const sample = exact ?? (await sampled(client, own, { quota, keys, by }));
       for (let slot = 0; slot < SLOT_COUNT; slot++) {
         sum.keys[slot] += sample.keys[slot];
         sum.bytes[slot] += sample.bytes[slot];
@@ -103,12 +103,10 @@ async function countedByServer(client: RedisClient): Promise<Sample | null> {
 
 async function sampled(
   client: RedisClient,
-  quota: number,
-  total: number,
-  withBytes: boolean,
+  own: readonly number[],
+  { quota, keys: total, by }: { quota: number; keys: number; by: Measure },
 ): Promise<Sample> {
-  const keys = new Float64Array(SLOT_COUNT);
-  const bytes = new Float64Array(SLOT_COUNT);
+  const [keys, bytes] = [new Tally(), new Tally()];
   let cursor = "0";
   let seen = 0;
   do {
@@ -116,17 +114,48 @@ async function sampled(
     if (!Array.isArray(reply) || !Array.isArray(reply[1])) break;
     cursor = textOf(reply[0]);
     const found = reply[1].filter((key) => key instanceof Uint8Array).filter(isOfClients);
-    const sizes = withBytes ? await sizesOf(client, found) : [];
+    const sizes = by === "memory" ? await sizesOf(client, found) : [];
     found.forEach((key, i) => {
       const slot = slotOfKey(key);
-      keys[slot] += 1;
-      bytes[slot] += sizes[i] ?? 0;
+      keys.add(slot, 1);
+      bytes.add(slot, sizes[i] ?? 0);
     });
     seen += found.length;
   } while (cursor !== "0" && seen < quota);
   // At the end of the scan nothing was left out.
-  const scale = cursor === "0" || seen === 0 ? 1 : Math.max(1, total / seen);
-  return { keys: keys.map((n) => n * scale), bytes: bytes.map((n) => n * scale) };
+  if (cursor === "0" || seen === 0) return { keys: keys.sums, bytes: bytes.sums };
+  const scale = Math.max(1, total / seen);
+  return { keys: keys.estimate(own, scale), bytes: bytes.estimate(own, scale) };
+}
+
+/** Sums by slot over a sample. */
+class Tally {
+  readonly sums = new Float64Array(SLOT_COUNT);
+  readonly #squares = new Float64Array(SLOT_COUNT);
+
+  add(slot: number, value: number): void {
+    this.sums[slot] += value;
+    this.#squares[slot] += value * value;
+  }
+
+  /**
+   * The sums of the whole, for the slots `own`. The number of sampled keys in a slot is a matter of
+   * chance, which makes its sum vary by about the sum of squares; what the slots differ beyond that
+   * is real.
+   */
+  estimate(own: readonly number[], scale: number): Float64Array {
+    const mean = average(own, (slot) => this.sums[slot]);
+    const spread = average(own, (slot) => (this.sums[slot] - mean) ** 2);
+    const chance = average(own, (slot) => this.#squares[slot]);
+    const trust = spread > chance ? 1 - chance / spread : 0;
+    const estimate = new Float64Array(SLOT_COUNT);
+    for (const slot of own) estimate[slot] = scale * (mean + trust * (this.sums[slot] - mean));
+    return estimate;
+  }
+}
+
+function average(slots: readonly number[], value: (slot: number) => number): number {
+  return slots.reduce((sum, slot) => sum + value(slot), 0) / Math.max(1, slots.length);
 }
 
 /** Zeros from a server that has no MEMORY USAGE, or for a key that is gone meanwhile. */

@@ -165,9 +165,9 @@ A value is taken from the last of these that gives one:
 Nothing is guessed. A key that is not on this page, a value of the wrong type or outside its
 bounds, or an unknown variable that begins with \`CODIS_\` ends the program with status 1 and
 one sentence that names the place and what is allowed. Exempt are variables that begin with
-\`CODIS_DEMO_\`, \`CODIS_TEST_\` or \`CODIS_BENCH_\`, and those that Kubernetes and Docker set
-for a service whose name begins with "codis", such as \`CODIS_PROXY_SERVICE_HOST\` or
-\`CODIS_PROXY_PORT_19000_TCP\`.
+\`CODIS_DEMO_\`, \`CODIS_TEST_\` or \`CODIS_BENCH_\`; \`CODIS_DASHBOARD\`, which is for
+\`codis admin\`; and those that Kubernetes and Docker set for a service whose name begins with
+"codis", such as \`CODIS_PROXY_SERVICE_HOST\` or \`CODIS_PROXY_PORT_19000_TCP\`.
 
 **Sizes** are numbers with one of the units b, k, kb, m, mb, g, gb, t, tb, p, pb (powers of
 1024): \`"128kb"\`, \`"1.5gb"\`. A bare number is bytes. **Durations** are numbers with one of

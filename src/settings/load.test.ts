@@ -148,7 +148,7 @@ describe("the environment", () => {
   });
 
   test("may hold what the demo, the tests and the benchmark read", () => {
-    const env = { CODIS_DEMO_X: "1", CODIS_TEST_UPDATE: "1", CODIS_BENCH_ROUNDS: "5" };
+    const env = { CODIS_DEMO_X: "1", CODIS_TEST_UPDATE: "1", CODIS_DASHBOARD: "x:1" };
     expect(() => load({ env })).not.toThrow();
   });
 

@@ -121,8 +121,11 @@ function lineOf(key: string, text: string): string {
 
 // ------------------------------------------------------------------------------- the environment
 
-/** Variables of these families configure other things: the demo, the tests, the benchmark. */
-const FOREIGN_ENV = /^CODIS_(DEMO|TEST|BENCH)_/;
+/**
+ * Variables of these families configure other things: the demo, the tests, the benchmark. The last
+ * tells `codis admin` where the dashboard is.
+ */
+const FOREIGN_ENV = /^CODIS_((DEMO|TEST|BENCH)_|DASHBOARD$)/;
 
 /**
  * Kubernetes and Docker links set such variables for a service that is called "codis-proxy":
