@@ -1,0 +1,100 @@
+// Clients that write all the time, through whatever proxy they can reach, and hand every outcome to
+// the ledger. They never repeat a write: a repeated one would hide a lost one.
+import { type Reply, ReplyError } from "../../src/resp/value.ts";
+import { connect, encode, type RespClient } from "../harness/resp-client.ts";
+import { Random } from "../harness/random.ts";
+import { until } from "../harness/until.ts";
+import type { Ledger, Write } from "./ledger.ts";
+
+export interface WritersOptions {
+  readonly ledger: Ledger;
+  readonly seed: number;
+  readonly count: number;
+  /** Ports of the proxies. */
+  readonly ports: readonly number[];
+}
+
+/** A reply that takes longer counts as lost. Requests may wait for 10 s while slots are held. */
+const REPLY_TIMEOUT_MS = 30_000;
+const LONGEST_PIPELINE = 16;
+const RECONNECT_MS = 20;
+
+export class Writers {
+  #isOver = false;
+  /** The longest that a writer has waited for a reply. */
+  longestMs = 0;
+  readonly #ended: Promise<unknown>;
+
+  constructor(private readonly options: WritersOptions) {
+    const writers = Array.from({ length: options.count }, (_, i) => this.#write(i));
+    this.#ended = Promise.all(writers);
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#ended;
+  }
+
+  async #write(writer: number): Promise<void> {
+    const { seed, ports, ledger } = this.options;
+    const random = new Random(seed + writer);
+    let client: RespClient | null = null;
+    for (let attempt = writer; !this.#isOver;) {
+      client ??= await open(ports[attempt % ports.length]);
+      if (client === null) {
+        attempt++;
+        await Bun.sleep(RECONNECT_MS);
+        continue;
+      }
+      const size = random.chance(0.6) ? 1 : random.between(2, LONGEST_PIPELINE);
+      const batch = Array.from({ length: size }, () => ledger.next(random, writer));
+      if (await this.#send(client, batch)) continue;
+      client.reset();
+      client = null;
+      attempt++;
+    }
+    client?.reset();
+  }
+
+  /** False when the connection is lost; what was not answered then is unknown. */
+  async #send(client: RespClient, batch: readonly Write[]): Promise<boolean> {
+    const begunMs = performance.now();
+    let answered = 0;
+    try {
+      client.send(Buffer.concat(batch.map(({ args }) => encode(...args))));
+      for (; answered < batch.length; answered++) batch[answered].settle(await client.read());
+      this.longestMs = Math.max(this.longestMs, performance.now() - begunMs);
+      return true;
+    } catch {
+      for (const { settle } of batch.slice(answered)) settle(null);
+      return false;
+    }
+  }
+}
+
+async function open(port: number): Promise<RespClient | null> {
+  try {
+    return await connect(port, { readTimeoutMs: REPLY_TIMEOUT_MS });
+  } catch {
+    return null;
+  }
+}
+
+/** Asks through a proxy until it is answered without an error. */
+export function patient(port: number): (...args: string[]) => Promise<Reply> {
+  return async (...args) => {
+    let answer: Reply = null;
+    await until(
+      async () => {
+        using client = await connect(port, { readTimeoutMs: REPLY_TIMEOUT_MS });
+        answer = await client.call(...args);
+        return !(answer instanceof ReplyError);
+      },
+      {
+        timeoutMs: 60_000,
+        what: () => `${args.join(" ")} is answered, not with ${String(answer)}`,
+      },
+    );
+    return answer;
+  };
+}
