@@ -33,6 +33,8 @@ import { type Change, ProxiesFailed, type Product } from "./product.ts";
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 10_000;
 
+const MIRRORED_AT_ONCE = 64;
+
 /** How often somebody who waits looks whether things have changed without a word to us. */
 const LOOK_MS = 1_000;
 
@@ -65,6 +67,7 @@ export class JobRun {
   #wakeUp: () => void = () => {};
   #isPausing = false; // for a time that nothing but an interrupt shortens
   #holdSinceMs = 0;
+  #mirroring: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly options: RunOptions,
@@ -98,6 +101,7 @@ export class JobRun {
     this.#isStopped = true;
     this.interrupt();
     await this.ended;
+    await this.#mirroring;
   }
 
   /** Calls off the part that runs, and any pause, so that the step is chosen anew. */
@@ -186,7 +190,7 @@ export class JobRun {
   }
 
   async #push(job: MigrationJob, step: Extract<Step, { kind: "push" }>): Promise<void> {
-    const { fleet, records, config } = this.options.product;
+    const { fleet, config } = this.options.product;
     if (step.isHold && this.#holdSinceMs === 0) this.#holdSinceMs = performance.now();
     const options = step.isHold ? { deadlineMs: config.migrationHoldTimeoutMs } : {};
     const isLegacy = fleet.hasLegacyProxies;
@@ -206,9 +210,30 @@ export class JobRun {
     this.progress.error = "";
     if (step.isHold) return;
     this.#noteHold();
-    // The mirror is for others, and 1024 writes are too many while requests wait.
-    const mirror = mirrorOf(job, records.slots);
-    if (mirror.length > 0) await records.save({ slots: mirror });
+    const mirroring = Promise.all([this.#mirroring, this.#mirror(job)]);
+    this.#mirroring = mirroring.catch((error: unknown) => {
+      log.warn(`migration job ${job.id} has no mirror: ${messageOf(error)}`);
+    });
+  }
+
+  /**
+   * Stores the mirror of the job in its slots, a few at a time beside whatever comes next. It is for
+   * others: 1024 writes are too many while requests wait, and too many for the short time in which
+   * the slots are finished. Whoever believes a mirror that lags one step behind does no harm.
+   */
+  async #mirror(job: MigrationJob): Promise<void> {
+    const { product } = this.options;
+    if (job.state !== "preparing" && job.state !== "migrating") return;
+    for (let isMore = true; isMore;) {
+      if (mirrorOf(job, product.records.slots).length === 0) return;
+      isMore = await product.exclusive(`mirror migration job ${job.id}`, async () => {
+        const now = this.job;
+        if (this.#isStopped || now?.state !== job.state) return false;
+        const slots = mirrorOf(now, product.records.slots).slice(0, MIRRORED_AT_ONCE);
+        if (slots.length > 0) await product.records.save({ slots });
+        return slots.length > 0;
+      });
+    }
   }
 
   async #store(job: MigrationJob, step: Step): Promise<void> {

@@ -2,6 +2,7 @@
 // Nothing is asked of anybody here, so that a slow proxy or server never makes a caller wait.
 
 import type { TopomStats } from "../model/topom-stats.ts";
+import { mirrored } from "./job-records.ts";
 import type { Topom } from "./topom.ts";
 
 export function topomStats(topom: Topom): TopomStats {
@@ -10,7 +11,7 @@ export function topomStats(topom: Topom): TopomStats {
   const jobStats = jobs.stats();
   return {
     closed: false,
-    slots: records.slots,
+    slots: mirrored(records.slots, records.jobs.values()),
     group: { models: [...records.groups.values()], stats: sorted(servers.polls) },
     proxy: { models: [...records.proxies.values()], stats: sorted(fleet.polls) },
     slot_action: {
