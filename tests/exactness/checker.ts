@@ -4,7 +4,7 @@ import { type Reply, ReplyError } from "../../src/resp/value.ts";
 import { connect, encode, type RespClient } from "../harness/resp-client.ts";
 import { Random } from "../harness/random.ts";
 import { until } from "../harness/until.ts";
-import type { Ledger, Write } from "./ledger.ts";
+import { isRefusal, type Ledger, type Write } from "./ledger.ts";
 
 export interface WritersOptions {
   readonly ledger: Ledger;
@@ -18,6 +18,7 @@ export interface WritersOptions {
 const REPLY_TIMEOUT_MS = 30_000;
 const LONGEST_PIPELINE = 16;
 const RECONNECT_MS = 20;
+const REFUSED_MS = 5;
 
 export class Writers {
   #isOver = false;
@@ -62,8 +63,15 @@ export class Writers {
     let answered = 0;
     try {
       client.send(Buffer.concat(batch.map(({ args }) => encode(...args))));
-      for (; answered < batch.length; answered++) batch[answered].settle(await client.read());
+      let isRefused = false;
+      for (; answered < batch.length; answered++) {
+        const reply = await client.read();
+        batch[answered].settle(reply);
+        isRefused = isRefusal(reply);
+      }
       this.longestMs = Math.max(this.longestMs, performance.now() - begunMs);
+      // A server that is down refuses at once, and would be asked all the time.
+      if (isRefused) await Bun.sleep(REFUSED_MS);
       return true;
     } catch {
       for (const { settle } of batch.slice(answered)) settle(null);

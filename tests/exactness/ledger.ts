@@ -23,8 +23,12 @@ interface Book {
   check(ask: Ask): Promise<string[]>;
 }
 
-/** Errors after which the request is known not to have been executed. */
-const REFUSALS = /^(TRYAGAIN|LOADING|CLUSTERDOWN)\b/;
+/** Errors that promise that the request was not executed. */
+const REFUSALS = /^(TRYAGAIN|LOADING|CLUSTERDOWN|ERR handle request,)/;
+
+export function isRefusal(reply: Reply | null): boolean {
+  return reply instanceof ReplyError && REFUSALS.test(reply.message);
+}
 
 const KEYS_OF_A_KIND = 12;
 
@@ -42,7 +46,7 @@ class Outcomes {
   readonly refused = new Set<string>();
 
   settle(token: string, reply: Reply | null): void {
-    if (reply instanceof ReplyError && REFUSALS.test(reply.message)) this.refused.add(token);
+    if (isRefusal(reply)) this.refused.add(token);
     else if (reply === null || reply instanceof ReplyError) this.unknown.add(token);
     else this.acknowledged.add(token);
   }
@@ -159,7 +163,7 @@ class Register {
   readonly unknown = new Set<string>();
 
   settle(token: string, reply: Reply | null): void {
-    if (reply instanceof ReplyError && REFUSALS.test(reply.message)) return;
+    if (isRefusal(reply)) return;
     if (isAcknowledged(reply)) this.last = token;
     else this.unknown.add(token);
   }
@@ -209,7 +213,9 @@ class Pairs implements Book {
     const keys = [0, 1].map((i) => `pair:${writer}:${random.below(KEYS_OF_A_KIND)}:${i}`);
     const token = newToken(writer);
     const settle = (reply: Reply | null): void => {
-      for (const key of keys) this.#at(key).settle(token, reply);
+      // An error of one part says nothing of the other.
+      const outcome = reply instanceof ReplyError ? null : reply;
+      for (const key of keys) this.#at(key).settle(token, outcome);
     };
     return { args: ["MSET", ...keys.flatMap((key) => [key, token])], settle };
   }
@@ -331,7 +337,7 @@ export class Ledger {
     if (reply instanceof ReplyError) {
       const text = reply.message.replace(/\d+(\.\d+)*(:\d+)?/g, "N");
       this.errors.set(text, (this.errors.get(text) ?? 0) + 1);
-      if (REFUSALS.test(reply.message)) this.counts.refused++;
+      if (isRefusal(reply)) this.counts.refused++;
       else this.counts.unknown++;
     } else if (reply === null) this.counts.unknown++;
     else this.counts.acknowledged++;
