@@ -217,9 +217,9 @@ export class JobRun {
   }
 
   /**
-   * Stores the mirror of the job in its slots, a few at a time beside whatever comes next. It is for
-   * others: 1024 writes are too many while requests wait, and too many for the short time in which
-   * the slots are finished. Whoever believes a mirror that lags one step behind does no harm.
+   * Stores the mirror of the job in its slots, a few at a time beside whatever comes next. It is
+   * for others: 1024 writes are too many while requests wait, and too many for the short time in
+   * which the slots are finished. Whoever believes a mirror that lags one step behind does no harm.
    */
   async #mirror(job: MigrationJob): Promise<void> {
     const { product } = this.options;

@@ -157,7 +157,7 @@ function split(value: Reply): string[] {
   return typeof value === "string" ? (value.match(/[^.]*\./g) ?? []) : [];
 }
 
-/** What a place holds that only one writer writes: the last acknowledged value, or an unknown one. */
+/** What only one writer writes: it holds the last acknowledged value, or an unknown one. */
 class Register {
   last: string | null = null;
   readonly unknown = new Set<string>();
