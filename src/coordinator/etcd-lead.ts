@@ -109,6 +109,7 @@ class EtcdLead implements Leadership {
   readonly #sequence = new Sequence();
   readonly #tenure = new Tenure();
   #modRevision: string;
+  #isInDoubt = false; // a write has no answer yet, and may have changed the mod revision
 
   constructor(
     private readonly client: EtcdClient,
@@ -152,7 +153,8 @@ class EtcdLead implements Leadership {
   async #commit(batch: unknown[]): Promise<void> {
     const key = this.#key;
     const ofKey = { key, result: "EQUAL" };
-    for (;;) {
+    if (this.#isInDoubt) await this.#hasLanded();
+    for (let isRepeated = false; ; isRepeated = true) {
       if (!this.isHeld) throw this.#lostError("its lease at etcd ran out");
       const body = {
         compare: [
@@ -168,9 +170,14 @@ class EtcdLead implements Leadership {
           this.#modRevision = reply.header?.revision ?? "0";
           return;
         }
-        throw this.#lostError(this.#reasonIn(reply.responses?.at(0)?.response_range?.kvs?.at(0)));
+        const holder = reply.responses?.at(0)?.response_range?.kvs?.at(0) ?? null;
+        if (!isRepeated || !this.#isOurs(holder)) throw this.#lostError(this.#reasonIn(holder));
+        // The first attempt came late, but before this one.
+        this.#modRevision = holder?.mod_revision ?? "0";
+        return;
       } catch (error) {
         if (!(error instanceof OutcomeUnknown)) throw error;
+        this.#isInDoubt = true;
         if (await this.#hasLanded()) return;
       }
     }
@@ -179,9 +186,8 @@ class EtcdLead implements Leadership {
   /** After an answer that did not come: only our own writes change the mod revision. */
   async #hasLanded(): Promise<boolean> {
     const holder = await readKey(this.client, this.path);
-    if (holder === null || BigInt(holder.create_revision ?? 0) !== this.fence) {
-      throw this.#lostError(this.#reasonIn(holder));
-    }
+    if (holder === null || !this.#isOurs(holder)) throw this.#lostError(this.#reasonIn(holder));
+    this.#isInDoubt = false;
     const { mod_revision = "0" } = holder;
     if (mod_revision === this.#modRevision) return false;
     this.#modRevision = mod_revision;
@@ -190,16 +196,16 @@ class EtcdLead implements Leadership {
 
   async #look(patienceMs: number): Promise<void> {
     const holder = await readKey(this.client, this.path, patienceMs);
-    const isOurs = holder !== null && BigInt(holder.create_revision ?? 0) === this.fence;
-    if (!isOurs) throw new LeaseOver(this.#reasonIn(holder));
+    if (!this.#isOurs(holder)) throw new LeaseOver(this.#reasonIn(holder));
   }
 
-  #reasonIn(holder: KeyValue | null | undefined): string {
-    const isThere = holder !== null && holder !== undefined;
-    if (isThere && BigInt(holder.create_revision ?? 0) === this.fence) {
-      return `the node ${this.path} was written by another one`;
-    }
-    return isThere ? `another one leads ${this.path}` : `the node ${this.path} is gone`;
+  #isOurs(holder: KeyValue | null): boolean {
+    return holder !== null && BigInt(holder.create_revision ?? 0) === this.fence;
+  }
+
+  #reasonIn(holder: KeyValue | null): string {
+    if (this.#isOurs(holder)) return `the node ${this.path} was written by another one`;
+    return holder !== null ? `another one leads ${this.path}` : `the node ${this.path} is gone`;
   }
 
   #lostError(reason: string): LeadershipLost {

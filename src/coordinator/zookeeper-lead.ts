@@ -120,6 +120,7 @@ class ZookeeperLead implements Leadership {
   readonly #tenure = new Tenure();
   readonly #timer: ReturnType<typeof setInterval>;
   #isLooking = false;
+  #isInDoubt = false; // a write has no answer yet, and may have changed the version
 
   constructor(
     private readonly tree: Tree,
@@ -163,6 +164,8 @@ class ZookeeperLead implements Leadership {
   }
 
   async #commit(batch: readonly Write[]): Promise<void> {
+    if (this.#isInDoubt) await this.#hasLanded();
+    let isRepeated = false;
     for (let surprises = 0; ;) {
       if (!this.isHeld) throw this.#lostError("its session with ZooKeeper ended");
       try {
@@ -175,6 +178,8 @@ class ZookeeperLead implements Leadership {
           this.version++;
           return;
         }
+        // A first attempt came late, but before this one.
+        if (isRepeated && failure.index === 1 && (await this.#hasLanded())) return;
         if (failure.index < guard.length) {
           throw this.#lostError(`the node ${this.path} was taken by another one`);
         }
@@ -184,6 +189,8 @@ class ZookeeperLead implements Leadership {
       } catch (error) {
         if (error instanceof SessionEnded) throw this.#lostError(messageOf(error));
         if (!(error instanceof OutcomeUnknown)) throw error;
+        this.#isInDoubt = true;
+        isRepeated = true;
         if (await this.#hasLanded()) return;
       }
     }
@@ -194,12 +201,13 @@ class ZookeeperLead implements Leadership {
     try {
       await this.tree.sync(this.path);
       const stat = await this.tree.stat(this.path);
-      if (stat !== null && stat.version === this.version) return false;
-      if (stat === null || stat.version !== this.version + 1) {
+      const isLanded = stat !== null && stat.version === this.version + 1;
+      if (!isLanded && stat?.version !== this.version) {
         throw this.#lostError(`the node ${this.path} was taken by another one`);
       }
-      this.version++;
-      return true;
+      this.#isInDoubt = false;
+      if (isLanded) this.version++;
+      return isLanded;
     } catch (error) {
       if (error instanceof SessionEnded) throw this.#lostError(messageOf(error));
       throw error;
@@ -237,7 +245,8 @@ class ZookeeperLead implements Leadership {
     try {
       await this.#sequence.run(async () => {
         const stat = await this.tree.stat(this.path, this.tree.session.timeoutMs);
-        if (stat?.version === this.version || this.#tenure.hasEnded) return;
+        if (this.#isInDoubt || this.#tenure.hasEnded) return;
+        if (stat?.version === this.version) return;
         this.#end(`the node ${this.path} was ${stat === null ? "removed" : "taken by another"}`);
       });
     } catch {

@@ -313,9 +313,11 @@ export class ZookeeperSession {
     if (request === undefined) return this.#drop("it answered what was not asked");
     this.#goodUntilMs = Math.max(this.#goodUntilMs, request.sentMs + this.#timeoutMs);
     if (request.isSettled) return;
-    if (code === Code.sessionExpired) this.#end("it expired at ZooKeeper");
     request.isSettled = true;
-    if (code === Code.ok) request.resolve(reader);
+    if (code === Code.sessionExpired) {
+      this.#end("it expired at ZooKeeper");
+      request.reject(this.#endError());
+    } else if (code === Code.ok) request.resolve(reader);
     else request.reject(refusal(request.operation.path, code));
   }
 

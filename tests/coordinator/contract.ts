@@ -8,12 +8,15 @@ import { openCoordinator } from "../../src/coordinator/open.ts";
 import { OperatorError } from "../../src/lib/operator-error.ts";
 import type { SystemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
-import { startLeader } from "./leader.ts";
+import { Leader } from "./leader.ts";
 
 /** A service, or a directory, of one test. */
 export interface Service extends AsyncDisposable {
   readonly name: string;
   readonly address: string;
+  /** Where there is a process that can die: kill -9, and the same data again. */
+  kill?(): Promise<void>;
+  start?(): Promise<void>;
 }
 
 export interface Contract {
@@ -29,6 +32,7 @@ export function coordinatorContract(test: SystemTest, contract: Contract): void 
   lossContract(test, contract);
   originalContract(test, contract);
   deathContract(test, contract);
+  chaosContract(test, contract);
 }
 
 export function openService(service: Service, auth = ""): Owned {
@@ -282,7 +286,7 @@ function deathContract(test: SystemTest, { start }: Contract): void {
   test("a leader that is killed is followed by the one that waits, within the ttl", async () => {
     await using service = await start();
     await using owned = openService(service);
-    await using leader = await startLeader(service, TTL_MS);
+    await using leader = new Leader(service, TTL_MS);
     await until(() => leader.isLeading);
     let isWaiting = false;
     const waiting = owned.coordinator.lead(path, "second", {
@@ -304,7 +308,7 @@ function deathContract(test: SystemTest, { start }: Contract): void {
   test("a leader that slept through its time cannot write when it wakes up", async () => {
     await using service = await start();
     await using owned = openService(service);
-    await using leader = await startLeader(service, TTL_MS);
+    await using leader = new Leader(service, TTL_MS);
     await until(() => leader.writes > 2);
     leader.pause();
     const options = { ttlMs: TTL_MS, signal: AbortSignal.timeout(3 * TTL_MS) };
@@ -317,11 +321,80 @@ function deathContract(test: SystemTest, { start }: Contract): void {
       await until(() => leader.writes > before);
       return;
     }
-    await next.write([{ kind: "put", path: "/codis3/lab/count", data: "second's" }]);
+    await next.write([{ kind: "put", path: "/codis3/lab/count", data: "1000000" }]);
     leader.resume();
     await until(() => leader.hasLost);
-    expect(await owned.coordinator.read("/codis3/lab/count")).toBe("second's");
+    expect(await owned.coordinator.read("/codis3/lab/count")).toBe("1000000");
     expect(await owned.coordinator.read(path)).toBe("second");
     await next.release();
   });
 }
+
+function chaosContract(test: SystemTest, { start }: Contract): void {
+  const numbers = 400;
+  const inOneRound = 60;
+
+  test("whoever dies or sleeps, no number is written twice and none gets lost", async () => {
+    await using service = await start();
+    await using owned = openService(service);
+    await using troop = new Troop(service);
+    for (let round = 0; troop.written.length < numbers; round++) {
+      const goal = Math.min(numbers, troop.written.length + inOneRound);
+      await until(() => troop.written.length >= goal, { timeoutMs: 30_000 });
+      await BLOWS[round % BLOWS.length](troop, service);
+    }
+    const { written } = troop;
+    expect(new Set(written).size).toBe(written.length);
+    const last = Number(await owned.coordinator.read("/codis3/lab/count"));
+    expect(last).toBeGreaterThanOrEqual(Math.max(...written));
+  }, 150_000);
+}
+
+/** Programs that compete for the lead, one of them in the lead. */
+class Troop implements AsyncDisposable {
+  readonly #leaders: Leader[] = [];
+
+  constructor(private readonly service: Service) {
+    this.add();
+    this.add();
+  }
+
+  add(): void {
+    this.#leaders.push(new Leader(this.service, TTL_MS));
+  }
+
+  get written(): number[] {
+    return this.#leaders.flatMap((leader) => leader.written);
+  }
+
+  /** The one that wrote last: the one worth hitting. */
+  get leading(): Leader {
+    const alive = this.#leaders.filter((leader) => leader.isRunning);
+    const lastOf = (leader: Leader): number => leader.written.at(-1) ?? 0;
+    return alive.reduce((a, b) => (lastOf(b) > lastOf(a) ? b : a));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#leaders.map((leader) => leader[Symbol.asyncDispose]()));
+  }
+}
+
+const BLOWS: readonly ((troop: Troop, service: Service) => Promise<void>)[] = [
+  async (troop) => {
+    troop.add();
+    await troop.leading.kill();
+  },
+  async (troop, service) => {
+    // There the lead stays with a process that stands still.
+    if (service.name === "filesystem") return;
+    const { leading } = troop;
+    leading.pause();
+    const before = troop.written.length;
+    await until(() => troop.written.length > before, { timeoutMs: 30_000 });
+    leading.resume();
+  },
+  async (_, service) => {
+    await service.kill?.();
+    await service.start?.();
+  },
+];

@@ -1,7 +1,7 @@
-// A program that leads, to be killed or put to sleep by a test: `startLeader` runs this very file.
-// It writes a rising number, as fast as it can, and prints what happens, a line each.
+// A program that leads, to be killed or put to sleep by a test: `Leader` runs this very file.
+// It writes a rising number whenever it leads, and prints what happens, a line each.
 import { join } from "node:path";
-import { LeadershipLost } from "../../src/coordinator/coordinator.ts";
+import { type Coordinator, LeadershipLost } from "../../src/coordinator/coordinator.ts";
 import { openCoordinator } from "../../src/coordinator/open.ts";
 import { ChildProcess } from "../../src/lib/child-process.ts";
 import { keepLog } from "../harness/system-test.ts";
@@ -9,17 +9,15 @@ import { tempDir } from "../harness/temp-dir.ts";
 import type { Service } from "./contract.ts";
 
 const PATH = "/codis3/lab/topom";
-
-export async function startLeader(service: Service, ttlMs: number): Promise<Leader> {
-  return new Leader([service.name, service.address, String(ttlMs)]);
-}
+const COUNT_PATH = "/codis3/lab/count";
 
 export class Leader implements AsyncDisposable {
   readonly #dir = tempDir();
   readonly #child: ChildProcess;
   readonly #freezeLog: () => void;
 
-  constructor(args: readonly string[]) {
+  constructor(service: Service, ttlMs: number) {
+    const args = [service.name, service.address, String(ttlMs)];
     this.#child = new ChildProcess({
       command: [process.execPath, import.meta.path, ...args],
       logFile: join(this.#dir.path, "leader.log"),
@@ -35,15 +33,17 @@ export class Leader implements AsyncDisposable {
     return BigInt(/^leads (\d+)$/m.exec(this.#child.log())?.[1] ?? "0");
   }
 
-  /** How many writes have succeeded. */
+  /** The numbers that it has written, as far as it knows. */
+  get written(): number[] {
+    return [...this.#child.log().matchAll(/^wrote (\d+)$/gm)].map(([, count]) => Number(count));
+  }
+
   get writes(): number {
-    return Number(
-      this.#child
-        .log()
-        .match(/^wrote (\d+)$/gm)
-        ?.at(-1)
-        ?.slice(6) ?? 0,
-    );
+    return this.written.length;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.isRunning;
   }
 
   /** It tried to write and was told that it does not lead. */
@@ -72,21 +72,35 @@ export class Leader implements AsyncDisposable {
 
 async function main(name: string, address: string, ttlMs: number): Promise<void> {
   const coordinator = openCoordinator({ name, address });
+  for (;;) {
+    try {
+      await leadOnce(coordinator, ttlMs);
+    } catch (error) {
+      process.stdout.write(`failed ${String(error)}\n`);
+      await Bun.sleep(50);
+    }
+  }
+}
+
+/** Goes on from the number that is there, so that a number written twice was lost in between. */
+async function leadOnce(coordinator: Coordinator, ttlMs: number): Promise<void> {
   const lead = await coordinator.lead(PATH, "leader", { ttlMs });
   process.stdout.write(`leads ${lead.fence}\n`);
-  for (let count = 1; ; count++) {
+  let count = Number((await coordinator.read(COUNT_PATH)) ?? 0);
+  for (;;) {
+    count++;
     try {
-      await lead.write([{ kind: "put", path: "/codis3/lab/count", data: String(count) }]);
+      await lead.write([{ kind: "put", path: COUNT_PATH, data: String(count) }]);
       process.stdout.write(`wrote ${count}\n`);
       await Bun.sleep(5);
     } catch (error) {
-      if (!(error instanceof LeadershipLost)) {
-        process.stdout.write(`failed ${String(error)}\n`);
-        await Bun.sleep(50);
-        continue;
+      if (error instanceof LeadershipLost) {
+        process.stdout.write(`lost ${error.message}, held: ${lead.isHeld}\n`);
+        return;
       }
-      process.stdout.write(`lost ${error.message}, held: ${lead.isHeld}\n`);
-      return;
+      // Written or not: its number is not used again.
+      process.stdout.write(`failed ${String(error)}\n`);
+      await Bun.sleep(50);
     }
   }
 }
