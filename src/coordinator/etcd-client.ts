@@ -13,6 +13,9 @@ const SHORTEST_CALL_MS = 50;
 const PATIENCE_MS = 6_000;
 const ROUND_PAUSE_MS = 100;
 
+/** Codes of system errors after which nothing has reached the endpoint. */
+const UNSENT: readonly string[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
+
 /** Codes of etcd's errors. */
 const UNAUTHENTICATED = 16;
 const UNAVAILABLE = 14;
@@ -91,8 +94,7 @@ export class EtcdClient {
           this.#token = "";
           continue;
         }
-        const isUnsent = codeOf(error) === "ConnectionRefused";
-        if (options.isOnce === true && !isUnsent) {
+        if (options.isOnce === true && !UNSENT.includes(codeOf(error))) {
           throw new OutcomeUnknown(`${this.#names()} did not answer (${messageOf(error)})`);
         }
         if (performance.now() > deadline) {
@@ -146,7 +148,7 @@ function endpointOf(text: string): string {
 }
 
 function whyOf(error: unknown): string {
-  return codeOf(error) === "ConnectionRefused" ? "nothing listens there" : messageOf(error);
+  return codeOf(error) === "ECONNREFUSED" ? "nothing listens there" : messageOf(error);
 }
 
 function refusalOf(text: string, status: number): { code: number; message: string } {

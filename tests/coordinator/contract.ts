@@ -19,6 +19,14 @@ export interface Service extends AsyncDisposable {
   start?(): Promise<void>;
 }
 
+/** One that is a process of its own. */
+export interface MortalService extends Service {
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  pause(): void;
+  resume(): void;
+}
+
 export interface Contract {
   readonly start: () => Promise<Service>;
 }
@@ -328,6 +336,67 @@ function deathContract(test: SystemTest, { start }: Contract): void {
     expect(await owned.coordinator.read(path)).toBe("second");
     await next.release();
   });
+}
+
+/** For coordinators that are a process of their own. */
+export function serviceContract(test: SystemTest, start: () => Promise<MortalService>): void {
+  const path = "/codis3/lab/topom";
+
+  test("a short restart is survived: reads wait, the lead is kept", async () => {
+    await using service = await start();
+    await using owned = openService(service);
+    const { coordinator } = owned;
+    const lead = await coordinator.lead(path, "model", { ttlMs: 15_000 });
+    await lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data: "before" }]);
+    await service.kill();
+    const reading = coordinator.read("/codis3/lab/sentinel");
+    const writing = lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data: "after" }]);
+    const first = Promise.allSettled([reading, writing]);
+    await service.start();
+    await first;
+    expect(lead.isHeld).toBe(true);
+    // A write that was not possible in time says so; the next one goes through.
+    await until(async () => {
+      await lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data: "after" }]);
+      return true;
+    });
+    expect(await coordinator.read("/codis3/lab/sentinel")).toBe("after");
+    await lead.release();
+  });
+
+  test("a lead that cannot be renewed in time is lost and says so", async () => {
+    await using service = await start();
+    await using owned = openService(service);
+    const lead = await owned.coordinator.lead(path, "model", { ttlMs: TTL_MS });
+    service.pause();
+    expect(await lead.lost).not.toBe("");
+    expect(lead.isHeld).toBe(false);
+    service.resume();
+    const write = lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data: "late" }]);
+    await expect(write).rejects.toBeInstanceOf(LeadershipLost);
+    expect(await owned.coordinator.read("/codis3/lab/sentinel")).toBeNull();
+    const next = await owned.coordinator.lead(path, "again", { ttlMs: TTL_MS });
+    expect(next.fence).toBeGreaterThan(lead.fence);
+    await next.release();
+  }, 20_000);
+
+  test("a write that hangs ends when the service goes on, and is made once", async () => {
+    await using service = await start();
+    await using owned = openService(service);
+    const lead = await owned.coordinator.lead(path, "model", { ttlMs: 20_000 });
+    service.pause();
+    const pausedMs = performance.now();
+    const numbers = ["1", "2", "3"];
+    const writes = numbers.map((data) =>
+      lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data }]),
+    );
+    // Longer than one attempt of a call takes.
+    await until(() => performance.now() - pausedMs > 3_000);
+    service.resume();
+    await Promise.all(writes);
+    expect(await owned.coordinator.read("/codis3/lab/sentinel")).toBe("3");
+    await lead.release();
+  }, 20_000);
 }
 
 function chaosContract(test: SystemTest, { start }: Contract): void {

@@ -6,13 +6,7 @@ import { startProxy, type Proxy } from "../harness/proxy.ts";
 import { systemTest, type SystemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
 import { startZookeeper, ZOOKEEPER_PROGRAMS } from "../harness/zookeeper.ts";
-import { openService, type Service } from "./contract.ts";
-
-/** A service that a test can take away. */
-interface MortalService extends Service {
-  start(): Promise<void>;
-  kill(): Promise<void>;
-}
+import { type MortalService, openService, type Service } from "./contract.ts";
 
 /** As short as etcd allows. */
 const TTL = "2s";
