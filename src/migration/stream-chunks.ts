@@ -1,5 +1,5 @@
 /**
- * A stream in pieces: its entries, its counters, its groups with their consumers and what is pending
+ * A stream in pieces: its entries, its counters, its groups, their consumers and what is pending
  * with them. Times of consumers ("seen", "active") start anew; everything else is as it was.
  *
  * An entry may be pending although the stream has lost it, by XTRIM or XDEL. A pending entry can
