@@ -55,10 +55,7 @@ export function findCommand(argv: readonly string[]): [command: Command, rest: r
   }
   if (short === undefined && follow.length === 0) {
     const known = COMMANDS.flatMap(({ name }) => [name, name.split(" ")[0]]);
-    throw new UsageError(
-      `there is no command '${first}'${didYouMean(first, known)}`,
-      commandList(),
-    );
+    throw new UsageError(`there is no command '${first}'${didYouMean(first, known)}`, HINT);
   }
   const ways = follow.join(", ");
   const problem =

@@ -1,8 +1,8 @@
-// Runs the real `codis-admin` as a person or a script would: through the command in bin/, without a
-// terminal unless `typed` brings one.
-import { fileURLToPath } from "node:url";
+// Runs the real `codis admin` as a person or a script would, without a terminal unless `typed`
+// brings one.
+import { ownCommand } from "../../src/lib/own-command.ts";
 
-const ADMIN = fileURLToPath(new URL("../../bin/codis-admin", import.meta.url));
+const ADMIN = [...ownCommand(), "admin"];
 const RUN_TIMEOUT_MS = 30_000;
 
 export interface Outcome {
@@ -13,7 +13,7 @@ export interface Outcome {
 
 /** Runs it to its end; nothing is there to be read from stdin. */
 export async function admin(...args: string[]): Promise<Outcome> {
-  const child = Bun.spawn(["node", ADMIN, ...args], {
+  const child = Bun.spawn([...ADMIN, ...args], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -44,7 +44,7 @@ export async function adminFails(...args: string[]): Promise<string> {
 
 /** On a terminal, which `script` of util-linux makes, with keys being pressed. */
 export async function typed(keys: string, ...args: string[]): Promise<Outcome> {
-  const command = ["node", ADMIN, ...args].map((word) => `'${word}'`).join(" ");
+  const command = [...ADMIN, ...args].map((word) => `'${word}'`).join(" ");
   const child = Bun.spawn(["script", "-qec", command, "/dev/null"], {
     stdin: new TextEncoder().encode(keys),
     stdout: "pipe",
