@@ -16,7 +16,7 @@ import type { Call, Command } from "./command.ts";
 import { some } from "./format.ts";
 import { decodeFile } from "./one-proxy.ts";
 import { convertOldDump, parseDump, withoutEmpty } from "./records-file.ts";
-import { KINDS } from "./store-options.ts";
+import { ALL_KINDS } from "./store-options.ts";
 
 const LEAD_TTL_MS = 10_000;
 /** Where codis 1 and 2 kept their products. */
@@ -35,7 +35,7 @@ export const BACKUP_COMMANDS: readonly Command[] = [
       { name: "old", short: "1", doc: "The product is of codis 1 or 2." },
     ],
     run: async (call) => {
-      if (KINDS.every((kind) => !call.given.has(kind))) {
+      if (ALL_KINDS.every((kind) => !call.given.has(kind))) {
         call.out.json(await (await call.dashboard()).call(routes.configDump, {}));
       } else await printDump(call);
     },

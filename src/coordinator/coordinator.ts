@@ -18,7 +18,7 @@ export type Write =
   | { readonly kind: "delete"; readonly path: string };
 
 export interface Coordinator {
-  /** "filesystem", "etcd" or "zookeeper". */
+  /** "filesystem", "etcd" or "zookeeper"; "etcd-v2" can only be read. */
   readonly kind: string;
   /** Null when there is no such node. */
   read(path: string): Promise<string | null>;

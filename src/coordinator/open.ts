@@ -4,6 +4,7 @@
 import { OperatorError } from "../lib/operator-error.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { EtcdCoordinator } from "./etcd.ts";
+import { EtcdV2Reader } from "./etcd-v2.ts";
 import { FilesystemCoordinator } from "./filesystem.ts";
 import { ZookeeperCoordinator } from "./zookeeper.ts";
 
@@ -12,6 +13,7 @@ const KINDS: Readonly<Record<string, Coordinator["kind"]>> = {
   filesystem: "filesystem",
   fs: "filesystem",
   etcd: "etcd",
+  "etcd-v2": "etcd-v2",
   zookeeper: "zookeeper",
   zk: "zookeeper",
 };
@@ -38,5 +40,6 @@ export function openCoordinator(options: CoordinatorOptions): Coordinator {
   if (kind === "filesystem") return new FilesystemCoordinator(address);
   const { auth = "" } = options;
   if (kind === "etcd") return new EtcdCoordinator(address, auth);
+  if (kind === "etcd-v2") return new EtcdV2Reader(address, auth);
   return new ZookeeperCoordinator(address, auth);
 }

@@ -96,3 +96,28 @@ test("an announced key survives that its lease is revoked", async () => {
   await announcement.close();
   expect(await owned.coordinator.read("/jodis/lab/proxy-1")).toBeNull();
 });
+
+test("the old tree of an original product can be read, and only read", async () => {
+  await using etcd = await startEtcd();
+  const put = async (path: string, value: string): Promise<void> => {
+    const body = new URLSearchParams({ value });
+    await fetch(`http://${etcd.address}/v2/keys${path}`, { method: "PUT", body });
+  };
+  await put("/codis3/lab/slots/slot-0002", "two");
+  await put("/codis3/lab/slots/slot-0001", "one");
+  await put("/codis3/lab/topom", "model");
+  const old = openCoordinator({ name: "etcd-v2", address: etcd.address });
+  expect(await old.list("/codis3/lab")).toEqual(["slots", "topom"]);
+  expect([...(await old.readAll("/codis3/lab/slots"))]).toEqual([
+    ["slot-0001", "one"],
+    ["slot-0002", "two"],
+  ]);
+  expect([...(await old.readAll("/codis3/lab"))]).toEqual([["topom", "model"]]);
+  expect(await old.read("/codis3/lab/topom")).toBe("model");
+  expect(await old.read("/codis3/lab/slots")).toBeNull();
+  expect(await old.read("/codis3/lab/none")).toBeNull();
+  expect(await old.list("/codis4")).toEqual([]);
+  await expect(old.update("/codis3/lab/topom", "x")).rejects.toThrow("only read");
+  await using owned = openService(etcd);
+  expect(await owned.coordinator.list("/codis3")).toEqual([]);
+});
