@@ -1,0 +1,81 @@
+// `npm run soak -- --minutes N [--seed S]`: everything that the exactness test does, for as long as
+// one likes. `play` is that test; the seed of a failure plays the same mishaps again.
+import { Ledger } from "./ledger.ts";
+import { Chaos, planOf } from "./chaos.ts";
+import { patient, Writers } from "./checker.ts";
+import { startMovingProduct } from "../migration/moving-product.ts";
+
+export interface PlayOptions {
+  readonly seed: number;
+  readonly lengthMs: number;
+  readonly writers?: number;
+  readonly onEvent?: (text: string) => void;
+}
+
+export interface Played {
+  /** Empty when everything was exact. */
+  readonly wrong: readonly string[];
+  readonly summary: string;
+}
+
+const REST_TIMEOUT_MS = 120_000;
+
+export async function play(options: PlayOptions): Promise<Played> {
+  const { seed, lengthMs, writers: count = 8, onEvent } = options;
+  await using product = await startMovingProduct({
+    proxy: { ncpu: 2 },
+    // Small, so that keys of an ordinary size take the way of large ones too.
+    config: { migration_big_key_elements: 10000000, migration_parallel_slots: 300 },
+  });
+  const ledger = new Ledger();
+  const ports = product.proxies.map(({ port }) => port);
+  const writers = new Writers({ ledger, seed, count, ports });
+  const chaos = new Chaos(product, { seed, plan: planOf(seed, lengthMs), onEvent });
+  await Bun.sleep(lengthMs);
+  await chaos.finish();
+  await product.untilAtRest(REST_TIMEOUT_MS);
+  await writers.stop();
+  onEvent?.("everything is at rest; comparing");
+  const wrong = [
+    ...(await ledger.check(patient(ports[0]))),
+    ...(await product.misplaced()).map((sentence) => `place: ${sentence}`),
+  ];
+  if (wrong.length > 0) onEvent?.(product.dashboard.log().split("\n").slice(-400).join("\n"));
+  const { acknowledged, refused, unknown } = ledger.counts;
+  const mishaps = [...chaos.happened].map(([kind, n]) => `${n} ${kind}`).join(", ");
+  const errors = [...ledger.errors].map(([text, n]) => `  ${n} x ${text}`).join("\n");
+  return {
+    wrong,
+    summary:
+      `${acknowledged} writes acknowledged, ${unknown} unknown, ${refused} refused; ` +
+      `${chaos.moves} ranges moved, ${chaos.cancels} cancels; ${mishaps}; ` +
+      `longest wait ${Math.round(writers.longestMs)} ms\n${errors}`,
+  };
+}
+
+if (import.meta.main) {
+  const value = (name: string): string | undefined => {
+    const at = process.argv.indexOf(`--${name}`);
+    return at < 0 ? undefined : process.argv[at + 1];
+  };
+  const minutes = Number(value("minutes") ?? 10);
+  const first = Number(value("seed") ?? Date.now() % 1_000_000_000);
+  const print = (text: string): void => void process.stdout.write(`${text}\n`);
+  // Rounds of a minute, so that a seed that fails is played again soon.
+  for (let round = 0; round < minutes; round++) {
+    const seed = first + round;
+    const startMs = performance.now();
+    print(`seed ${seed}`);
+    const onEvent = (text: string): void => {
+      print(`  ${((performance.now() - startMs) / 1000).toFixed(1)} s: ${text}`);
+    };
+    const lengthMs = Math.min(1, minutes - round) * 60_000;
+    const { wrong, summary } = await play({ seed, lengthMs, onEvent });
+    print(summary);
+    if (wrong.length === 0) continue;
+    print(`not exact:\n${wrong.slice(0, 50).join("\n")}`);
+    print(`again: npm run soak -- --minutes ${Math.min(1, minutes)} --seed ${seed}`);
+    process.exit(1);
+  }
+  process.exit(0);
+}
