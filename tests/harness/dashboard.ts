@@ -52,6 +52,8 @@ export class Dashboard implements AsyncDisposable {
   readonly product: string;
   /** The directory of the filesystem coordinator. */
   readonly root: string;
+  /** Variables for the next start. */
+  env: Readonly<Record<string, string>> = {};
   readonly #options: DashboardOptions;
   readonly #dir: TempDir = tempDir();
   #child: ChildProcess | null = null;
@@ -96,11 +98,16 @@ export class Dashboard implements AsyncDisposable {
       command: [...ownCommand(), "dashboard", "--config", file, ...(this.#options.args ?? [])],
       logFile: join(this.#dir.path, "dashboard.log"),
       // With our process id there it ends when we are killed: see lib/launcher.ts.
-      env: { PATH: process.env.PATH, CODIS_LAUNCHER_PID: String(process.pid) },
+      env: { PATH: process.env.PATH, CODIS_LAUNCHER_PID: String(process.pid), ...this.env },
     });
     const leads = this.#options.leads ?? true;
     const path = leads ? "/readyz" : "/livez";
     await this.#child.ready(() => this.#answers(path), READY_TIMEOUT_MS);
+  }
+
+  /** Waits until it has ended, for whatever reason. */
+  async untilEnded(): Promise<void> {
+    await this.#child?.exited;
   }
 
   /** Waits until it leads, whoever led before. */
