@@ -31,10 +31,10 @@ export function keep(
   return held;
 }
 
-/** Puts one that has waited before among those that wait for a key. Its time goes on. */
+/** Puts one that was on its way back, before those of its session that wait behind it. */
 export function hold(slot: Slot, moving: Moving, held: HeldRequest): void {
   slot.heldBytes += bytesOf(held.pieces);
-  moving.parked.push(held);
+  moving.parked.unshift(held);
 }
 
 function bytesOf(pieces: readonly Buffer[]): number {

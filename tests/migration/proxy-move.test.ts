@@ -1,55 +1,30 @@
 // A slot whose keys move from one server to another while it is served: each request moves its own
 // keys before it is carried out at the target.
 import { expect } from "bun:test";
-import type { SlotFill } from "../../src/model/slot.ts";
 import type { ReplyError } from "../../src/resp/value.ts";
 import { BUFFER_SIZES } from "../harness/buffer-sizes.ts";
 import { counters } from "../harness/figures.ts";
 import { keyOf } from "../harness/keys.ts";
-import { ALL_SLOTS, assignSlots, type Proxy, startProxy } from "../harness/proxy.ts";
-import { type Redis, startRedis } from "../harness/redis.ts";
+import { begin, movingKey, MOVING_SLOT, type Pair, startPair } from "../harness/moving.ts";
+import { ALL_SLOTS, type ProxyOptions, startProxy } from "../harness/proxy.ts";
+import { type RedisOptions, startRedis } from "../harness/redis.ts";
 import { connect, encode } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
 
 const test = systemTest("redis-server");
 
-const SLOT = 300;
-const tag = keyOf(SLOT);
-const key = (name: string): string => `{${tag}}${name}`;
+const key = movingKey;
 
-interface Pair extends AsyncDisposable {
-  readonly source: Redis;
-  readonly target: Redis;
-  readonly proxy: Proxy;
-}
-
-/** Two servers and a proxy; the slot moves from the first to the second. */
-async function startPair(
-  options: Parameters<typeof startProxy>[0] = {},
-  redis: Parameters<typeof startRedis>[0] = {},
-): Promise<Pair> {
-  await using stack = new AsyncDisposableStack();
-  const source = stack.use(await startRedis(redis));
-  const target = stack.use(await startRedis(redis));
-  const slots = [{ addr: source.address, ...ALL_SLOTS }];
-  const proxy = stack.use(await startProxy({ ...options, slots }));
-  await move(proxy, source, target);
-  const owned = stack.move();
-  return { source, target, proxy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-let epochs = 0;
-
-/** The slot is to move between these from now on. */
-function move(proxy: Proxy, from: Redis, to: Redis, rest: Partial<SlotFill> = {}): Promise<void> {
-  const place = { addr: to.address, from: SLOT, to: SLOT, migrate_from: from.address };
-  return assignSlots(proxy, [{ ...place, forward_method: 2, migrate_epoch: ++epochs, ...rest }]);
+async function startMoving(options: ProxyOptions = {}, redis: RedisOptions = {}): Promise<Pair> {
+  const pair = await startPair(options, redis);
+  await begin(pair.proxy, pair.source, pair.target);
+  return pair;
 }
 
 for (const size of BUFFER_SIZES) {
   test(`keys move before they are touched, with ${size.name}`, async () => {
-    await using pair = await startPair({ config: size.config });
+    await using pair = await startMoving({ config: size.config });
     const { source, target, proxy } = pair;
     await source.call("SET", key("a"), "1");
     await source.call("SET", key("ttl"), "x".repeat(5000), "PX", 100_000);
@@ -73,7 +48,7 @@ for (const size of BUFFER_SIZES) {
   });
 
   test(`commands with several keys move all of them, with ${size.name}`, async () => {
-    await using pair = await startPair({ config: size.config });
+    await using pair = await startMoving({ config: size.config });
     const { source, target, proxy } = pair;
     const names = Array.from({ length: 100 }, (_, i) => key(`n${i}`));
     for (const name of names) await source.call("SET", name, `value of ${name}`);
@@ -94,12 +69,12 @@ for (const size of BUFFER_SIZES) {
     expect(await target.call("GET", key("r2"))).toBe("renamed");
     expect(await client.call("MSET", key("m1"), "1", keyOf(2), "2", key("m2"), "3")).toBe("OK");
     expect(await target.call("MGET", key("m1"), key("m2"))).toEqual(["1", "3"]);
-    expect(await source.call("KEYS", `{${tag}}*`)).toEqual([]);
+    expect(await source.call("KEYS", key("*"))).toEqual([]);
   });
 }
 
 test("keys of other databases move within their database", async () => {
-  await using pair = await startPair();
+  await using pair = await startMoving();
   const { source, target, proxy } = pair;
   await source.call("SET", key("a"), "in 0");
   await source.call("SELECT", 5);
@@ -115,7 +90,7 @@ test("keys of other databases move within their database", async () => {
 });
 
 test("a key that the target has already is the newer one", async () => {
-  await using pair = await startPair();
+  await using pair = await startMoving();
   const { source, target, proxy } = pair;
   for (const name of ["a", "b", "c"]) await source.call("SET", key(name), "old");
   await target.call("SET", key("b"), "new");
@@ -127,7 +102,7 @@ test("a key that the target has already is the newer one", async () => {
 
 test("passwords and ACL users reach the target of a move", async () => {
   const users = ["--user", ..."codis on >secret ~* &* +@all".split(" ")];
-  await using pair = await startPair(
+  await using pair = await startMoving(
     { config: { product_auth: "secret", product_username: "codis" } },
     { args: users },
   );
@@ -143,7 +118,7 @@ test("a source that refuses scripts moves keys without a look at their size", as
   await using source = await startRedis({ args: ["--rename-command", "EVAL", ""] });
   await using target = await startRedis();
   await using proxy = await startProxy({ slots: [{ addr: source.address, ...ALL_SLOTS }] });
-  await move(proxy, source, target);
+  await begin(proxy, source, target);
   await source.call("SET", key("a"), "x".repeat(2_000_000));
   using client = await connect(proxy.port);
   expect(await client.call("STRLEN", key("a"))).toBe(2_000_000);
@@ -152,14 +127,14 @@ test("a source that refuses scripts moves keys without a look at their size", as
 });
 
 test("a large key is reported and waits for its pin; the slot's other keys do not", async () => {
-  await using pair = await startPair();
+  await using pair = await startMoving();
   const { source, proxy } = pair;
   await source.call("SET", key("big"), "x".repeat(2_000_000));
   await source.call("SET", key("small"), "1");
   using client = await connect(proxy.port);
   using other = await connect(proxy.port);
   client.send(Buffer.concat([encode("STRLEN", key("big")), encode("INCR", key("small"))]));
-  const pin = { slot: SLOT, db: 0, key: Buffer.from(key("big")).toString("base64") };
+  const pin = { slot: MOVING_SLOT, db: 0, key: Buffer.from(key("big")).toString("base64") };
   await until(async () => {
     const { migration } = await proxy.get<{ migration: { big_keys: unknown[] } }>("/proxy/stats");
     return Bun.deepEquals(migration.big_keys, [pin]);
@@ -172,7 +147,7 @@ test("a large key is reported and waits for its pin; the slot's other keys do no
 });
 
 test("a key that does not become smaller or pinned is given up with TRYAGAIN", async () => {
-  await using pair = await startPair({ config: { slot_hold_timeout: "300ms" } });
+  await using pair = await startMoving({ config: { slot_hold_timeout: "300ms" } });
   await pair.source.call("SET", key("big"), "x".repeat(2_000_000));
   using client = await connect(pair.proxy.port);
   const reply = (await client.call("APPEND", key("big"), "x")) as ReplyError;

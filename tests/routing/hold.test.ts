@@ -146,3 +146,21 @@ test("requests that wait for a slot that comes back without a server get its err
   const offline = new ReplyError("ERR handle request, slot is not ready, may be offline");
   expect([await client.read(), await client.read()]).toEqual([offline, offline]);
 });
+
+test("a request waits for slot_hold_timeout and may be tried again then", async () => {
+  await using redis = await startRedis();
+  await using proxy = await startProxy({
+    config: { slot_hold_timeout: "300ms" },
+    slots: [{ addr: redis.address, ...ALL_SLOTS }],
+  });
+  await lock(proxy, redis.address);
+  using client = await connect(proxy.port);
+  const late = new ReplyError(
+    "TRYAGAIN the slot was held for too long; the request was not carried out",
+  );
+  expect(await client.call("INCR", keyOf(HELD))).toEqual(late);
+  expect(await client.call("MGET", keyOf(HELD), keyOf(OTHER))).toEqual(late);
+  await unlock(proxy, redis.address);
+  expect(await client.call("INCR", keyOf(HELD))).toBe(1);
+  expect((await counters(proxy)).heldTooLong).toBe(2);
+});
