@@ -8,9 +8,12 @@ import { parseAddress } from "../lib/address.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { type Group, type GroupServer, newServer } from "../model/group.ts";
 import { MAX_GROUP_ID } from "../model/slot-mapping.ts";
+import { askServer, kindText, type ServerKind } from "../migration/server-kind.ts";
 import type { Product, Records } from "./product.ts";
-import { askKind } from "./kinds.ts";
 import { slotsOfGroup } from "./views.ts";
+
+/** A server that takes longer to say what it is would not be of use. */
+const ADD_TIMEOUT_MS = 1_000;
 
 // ------------------------------------------------------------------------------- what is there
 
@@ -126,7 +129,7 @@ export async function addServer(
   if (place === null || place.host === "" || place.port === 0) {
     throw new OperatorError(`${address} is not the host:port of a server`);
   }
-  const kind = await askKind(product.servers, address);
+  const kind = await askKind(product, address);
   await product.exclusive(`add ${address} to group-[${groupId}]`, async () => {
     const { records } = product;
     if (groupOf(records, address) !== undefined) {
@@ -136,9 +139,26 @@ export async function addServer(
     requireNoPromotion(group);
     const servers = [...group.servers, newServer(address, datacenter)];
     await records.save({ group: { ...group, servers } });
-    log.info(`group-[${groupId}] has a new server ${address}: ${kind.name} ${kind.version}`);
+    log.info(`group-[${groupId}] has a new server ${address}: ${kindText(kind)}`);
   });
   product.jobs.wake();
+}
+
+async function askKind(product: Product, address: string): Promise<ServerKind> {
+  try {
+    const { kind, info } = await product.servers.use(address, askServer, {
+      timeoutMs: ADD_TIMEOUT_MS,
+    });
+    if (info.get("redis_mode") === "sentinel") {
+      throw new OperatorError("it is a sentinel; add it with --sentinel-add");
+    }
+    if (info.get("cluster_enabled") === "1") {
+      throw new OperatorError("it runs in cluster mode; set cluster-enabled no");
+    }
+    return kind;
+  } catch (error) {
+    throw new OperatorError(`server-[${address}] cannot be added: ${messageOf(error)}`);
+  }
 }
 
 export async function removeServer(

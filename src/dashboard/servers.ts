@@ -4,6 +4,7 @@
 
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
+import { askServer } from "../migration/server-kind.ts";
 import { FENCE_KEY } from "../model/fence.ts";
 import type { RedisStats } from "../model/topom-stats.ts";
 import { ConnectionError, type RedisClient } from "../redis/client.ts";
@@ -24,6 +25,7 @@ interface Seat {
   client: RedisClient | null;
   isBusy: boolean;
   dueMs: number;
+  make: Pick<RedisStats, "kind" | "version">;
   wasReachable: boolean;
 }
 
@@ -103,6 +105,7 @@ export class ProductServers implements Servers {
         client: null,
         isBusy: false,
         dueMs: 0,
+        make: {},
         wasReachable: true,
       };
       this.#seats.set(address, seat);
@@ -119,10 +122,14 @@ export class ProductServers implements Servers {
     try {
       if (seat.client === null || !seat.client.isOpen) {
         seat.client = await this.#pool.open(address, POLL_TIMEOUT_MS);
+        // Another program may answer there only after a new connection.
+        const { kind } = await askServer(seat.client);
+        const name = kind.isCodis ? "codis-server" : kind.product;
+        seat.make = { kind: name, version: kind.version };
       }
       const { info, fenced } = await ask(seat.client);
       if (this.#seats.get(address) !== seat) return;
-      this.#polls.set(address, { stats: flat(info), unixtime: unixtime() });
+      this.#polls.set(address, { stats: flat(info), unixtime: unixtime(), ...seat.make });
       if (!seat.wasReachable) log.info(`server ${address} answers again`);
       seat.wasReachable = true;
       this.options.onAnswer({ address, info, fenced });

@@ -1,5 +1,5 @@
 // Starts one real redis-server for the demo, the benchmarks or a test, and waits until it answers.
-// The server gets its settings as arguments; no configuration file is written or read.
+// The server gets its settings as arguments, unless a test is about its configuration file.
 import { join } from "node:path";
 import { ChildProcess } from "../lib/child-process.ts";
 
@@ -9,6 +9,8 @@ export interface RedisServerOptions {
   readonly dir: string;
   /** More settings, as on the command line: ["--appendonly", "yes"]. */
   readonly args?: readonly string[];
+  /** A configuration file that the server may rewrite; what is given here comes on top of it. */
+  readonly configFile?: string;
   readonly detached?: boolean;
 }
 
@@ -18,6 +20,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Chi
   const child = new ChildProcess({
     command: [
       "redis-server",
+      ...(options.configFile === undefined ? [] : [options.configFile]),
       ...["--port", String(options.port), "--bind", "127.0.0.1"],
       ...["--dir", options.dir, "--dbfilename", "dump.rdb"],
       ...["--daemonize", "no", "--protected-mode", "no"],

@@ -26,6 +26,9 @@ export interface RedisStats {
   readonly sentinel?: Readonly<Record<string, SentinelGroup>>;
   readonly unixtime: number;
   readonly timeout?: boolean;
+  /** Ours: what program it is, and its version. */
+  readonly kind?: "redis" | "valkey" | "codis-server";
+  readonly version?: string;
 }
 
 export interface ProxyPoll {

@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import { type CountingReport, printFigures, startCounting } from "../harness/counting.ts";
 import type { Redis } from "../harness/redis.ts";
 import { awaitSynced, startReplicatedProduct } from "../harness/replicated-product.ts";
-import { infoOf } from "../harness/replication.ts";
+import { infoOf, tell } from "../harness/replication.ts";
 import { connect } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
@@ -53,7 +53,7 @@ async function expectLast(report: CountingReport, master: Redis): Promise<void> 
 }
 
 async function dataOf(redis: Redis): Promise<number> {
-  return Number(await redis.call("DBSIZE"));
+  return Number(await tell(redis, "DBSIZE"));
 }
 
 test("who is no replica of the master, or is not there, is not promoted", async () => {
@@ -63,7 +63,7 @@ test("who is no replica of the master, or is not there, is not promoted", async 
   const promote = (redis: Redis): Promise<void> =>
     dashboard.put("promoteServer", { gid: 1, addr: redis.address });
   await expect(promote(master)).rejects.toThrow("group-[1] can't promote master");
-  await stranger.call("REPLICAOF", "NO", "ONE");
+  await tell(stranger, "REPLICAOF", "NO", "ONE");
   await expect(promote(stranger)).rejects.toThrow(
     `server-[${stranger.address}] is not a replica of server-[${master.address}]`,
   );

@@ -13,6 +13,8 @@ import { tempDir, type TempDir } from "./temp-dir.ts";
 export interface RedisOptions {
   /** Settings as on the command line, for example ["--maxmemory", "10mb"]. */
   readonly args?: readonly string[];
+  /** With a file of its own, which it may rewrite. */
+  readonly configFile?: string;
   readonly port?: number;
   /** Keep the data over restart(): an append-only file, written at every command. */
   readonly durable?: boolean;
@@ -36,6 +38,7 @@ export class Redis implements AsyncDisposable {
   readonly port: number;
   readonly address: string;
   #args: readonly string[];
+  readonly #configFile: string | undefined;
   #dir: TempDir;
   #child: ChildProcess | null = null;
   #client: RespClient | null = null;
@@ -45,6 +48,7 @@ export class Redis implements AsyncDisposable {
     this.port = options.port ?? freePort();
     this.address = `127.0.0.1:${this.port}`;
     this.#args = [...(options.durable ? DURABLE : VOLATILE), ...(options.args ?? [])];
+    this.#configFile = options.configFile;
     this.#dir = tempDir();
     this.#freezeLog = keepLog(`redis-server ${this.address}`, () => this.log());
   }
@@ -71,6 +75,7 @@ export class Redis implements AsyncDisposable {
       port: this.port,
       dir: this.#dir.path,
       args: this.#args,
+      configFile: this.#configFile,
     });
   }
 

@@ -1,13 +1,19 @@
 // Masters, replicas and the sentinels over them, as tests of failover need them.
+import type { Reply } from "../../src/resp/value.ts";
 import type { Redis } from "./redis.ts";
 import { connect } from "./resp-client.ts";
 import type { Sentinel } from "./sentinel.ts";
 import { until } from "./until.ts";
 
-/** INFO as a map, over a connection of its own: a change of master ends those that are open. */
-export async function infoOf(redis: Redis): Promise<Map<string, string>> {
+/** Over a connection of its own: a change of master ends those that are open. */
+export async function tell(redis: Redis, ...command: (string | number)[]): Promise<Reply> {
   using client = await connect(redis.port);
-  const text = String(await client.call("INFO"));
+  return await client.call(...command);
+}
+
+/** INFO as a map. */
+export async function infoOf(redis: Redis): Promise<Map<string, string>> {
+  const text = String(await tell(redis, "INFO"));
   return new Map(
     text
       .split("\r\n")
@@ -18,7 +24,7 @@ export async function infoOf(redis: Redis): Promise<Map<string, string>> {
 
 /** Resolves when the replica has done its first synchronization. */
 export async function replicate(replica: Redis, master: Redis): Promise<void> {
-  await replica.call("REPLICAOF", "127.0.0.1", master.port);
+  await tell(replica, "REPLICAOF", "127.0.0.1", master.port);
   await awaitReplication(replica, master);
 }
 

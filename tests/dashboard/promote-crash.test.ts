@@ -1,0 +1,181 @@
+// The dashboard dies, by kill -9, in each state of a promotion, under load. The one that is started
+// afterwards finishes what was begun, and nothing that was acknowledged is lost.
+import { expect } from "bun:test";
+import { type CountingReport, startCounting } from "../harness/counting.ts";
+import type { Redis } from "../harness/redis.ts";
+import {
+  awaitSynced,
+  type ReplicatedProduct,
+  startReplicatedProduct,
+} from "../harness/replicated-product.ts";
+import { infoOf, tell } from "../harness/replication.ts";
+import { startSentinels } from "../harness/sentinel.ts";
+import { systemTest } from "../harness/system-test.ts";
+import { until } from "../harness/until.ts";
+
+const test = systemTest("redis-server");
+
+const TIMEOUT_MS = 120_000;
+
+async function stateOf(product: ReplicatedProduct): Promise<string | undefined> {
+  return (await product.group(1)).promoting.state;
+}
+
+/** The order stands, the replica is master, the old one follows, and every counter is there. */
+async function expectPromoted(
+  product: ReplicatedProduct,
+  report: CountingReport,
+  [master, replica]: readonly Redis[],
+): Promise<void> {
+  expect(await product.order(1)).toEqual([replica.address, master.address]);
+  expect((await infoOf(replica)).get("role")).toBe("master");
+  await awaitSynced(product, 1, master, replica);
+  expect(report.wrong).toEqual([]);
+  for (const [key, value] of report.last) {
+    expect([key, Number(await tell(replica, "GET", key))]).toEqual([key, value]);
+  }
+}
+
+async function isHeld(product: ReplicatedProduct): Promise<boolean> {
+  const slots = await product.proxies[0].get<{ locked?: boolean }[]>("/proxy/slots");
+  return slots.every(({ locked }) => locked === true);
+}
+
+/** Nobody waits for the answer of a dashboard that is about to die. */
+function promote(product: ReplicatedProduct, replica: Redis): void {
+  product.dashboard.put("promoteServer", { gid: 1, addr: replica.address }).catch(() => {});
+}
+
+test(
+  "killed in 'preparing': while the sentinels are asked to let go",
+  async () => {
+    await using sentinels = await startSentinels(1);
+    await using product = await startReplicatedProduct({ proxies: 2 });
+    const [servers] = product.groups;
+    await product.dashboard.put("addSentinel", { addr: sentinels.addresses[0] });
+    await until(async () => (await sentinels.all[0].masterOf("test-1")) !== "");
+    const load = await startCounting(product.ports, 4);
+    await until(() => load.acknowledged > 100);
+    sentinels.all[0].pause();
+    promote(product, servers[1]);
+    await until(async () => (await stateOf(product)) === "preparing");
+    await product.dashboard.kill();
+    await product.dashboard.start();
+    await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
+    const before = load.acknowledged;
+    await until(() => load.acknowledged > before + 100);
+    sentinels.all[0].resume();
+    await expectPromoted(product, await load.stop(), servers);
+    await until(async () => (await sentinels.all[0].masterOf("test-1")) === servers[1].address, {
+      timeoutMs: 30_000,
+    });
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "killed in 'prepared': while the slots are held and the replica has not caught up",
+  async () => {
+    await using product = await startReplicatedProduct({ proxies: 2 });
+    const [servers] = product.groups;
+    const load = await startCounting(product.ports, 4);
+    await until(() => load.acknowledged > 100);
+    promote(product, servers[1]);
+    // It stands still from the moment at which the promotion has begun.
+    await until(async () => (await stateOf(product)) !== undefined);
+    servers[1].pause();
+    const state = await until(() => stateOf(product));
+    if (state === "prepared") await until(() => isHeld(product));
+    await product.dashboard.kill();
+    servers[1].resume();
+    await product.dashboard.start();
+    await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
+    const before = load.acknowledged;
+    await until(() => load.acknowledged > before + 100);
+    await expectPromoted(product, await load.stop(), servers);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "killed in 'finished': while a proxy has not been told of the new master",
+  async () => {
+    await using product = await startReplicatedProduct({ proxies: 2 });
+    const [servers] = product.groups;
+    const load = await startCounting(product.ports, 4);
+    await until(() => load.acknowledged > 100);
+    promote(product, servers[1]);
+    await until(async () => (await stateOf(product)) !== undefined);
+    servers[1].pause();
+    await until(() => isHeld(product));
+    product.proxies[1].signal("SIGSTOP");
+    servers[1].resume();
+    await until(async () => (await stateOf(product)) === "finished");
+    await product.dashboard.kill();
+    product.proxies[1].signal("SIGCONT");
+    await product.dashboard.start();
+    await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
+    const before = load.acknowledged;
+    await until(() => load.acknowledged > before + 100);
+    await expectPromoted(product, await load.stop(), servers);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a replica that does not catch up is given up, and the old master serves on",
+  async () => {
+    await using product = await startReplicatedProduct({
+      proxies: 2,
+      config: { promote_timeout: "1s" },
+    });
+    const { dashboard, groups } = product;
+    const [[master, replica]] = groups;
+    const load = await startCounting(product.ports, 4);
+    await until(() => load.acknowledged > 100);
+    const promotion = dashboard.put("promoteServer", { gid: 1, addr: replica.address });
+    promotion.catch(() => {});
+    await until(async () => (await stateOf(product)) !== undefined);
+    replica.pause();
+    await expect(promotion).rejects.toThrow(/group-\[1\] keeps its master .*after 1000 ms/);
+    replica.resume();
+    const before = load.acknowledged;
+    await until(() => load.acknowledged > before + 100);
+    const report = await load.stop();
+    expect(report.wrong).toEqual([]);
+    expect([...report.errors]).toEqual([]);
+    expect(await product.order(1)).toEqual([master.address, replica.address]);
+    expect((await product.group(1)).promoting).toEqual({});
+    await awaitSynced(product, 1, replica, master);
+  },
+  TIMEOUT_MS,
+);
+
+for (const end of ["is dead", "hangs"] as const) {
+  test(
+    `a replica takes over from a master that ${end}, and the log says what may be lost`,
+    async () => {
+      await using product = await startReplicatedProduct({ replicas: 2, proxies: 2 });
+      const { dashboard, groups } = product;
+      const [[master, replica, other]] = groups;
+      const load = await startCounting(product.ports, 4, { mayLose: true });
+      await until(() => load.acknowledged > 100);
+      if (end === "is dead") await master.kill();
+      else master.pause();
+      await dashboard.put("promoteServer", { gid: 1, addr: replica.address });
+      const before = load.acknowledged;
+      await until(() => load.acknowledged > before + 100);
+      await load.stop();
+      expect(dashboard.log()).toContain(`audit: ${master.address} is dead. ${replica.address} has`);
+      const order = [replica.address, other.address, master.address];
+      expect(await product.order(1)).toEqual(order);
+      await awaitSynced(product, 1, other, replica);
+      // The old master follows when it is back.
+      if (end === "is dead") await master.start();
+      else master.resume();
+      await awaitSynced(product, 1, master, replica);
+      expect(await product.order(1)).toEqual(order);
+    },
+    TIMEOUT_MS,
+  );
+}
