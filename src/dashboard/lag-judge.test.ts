@@ -120,7 +120,7 @@ test("one bad look is nothing, two are", () => {
   expect(looks.isReadable).toBe(false);
 });
 
-test("a replica of somebody else, one in its first sync, a master and a dead one get no reads", () => {
+test("a replica of somebody else, in its first sync, dead, or a master gets no reads", () => {
   const bad: RedisStats[] = [
     replica(1, { master_host: "10.0.0.9", master_replid: "other" }),
     replica(1, { master_sync_in_progress: "1" }),

@@ -21,6 +21,8 @@ import { slotsOfGroup } from "./views.ts";
 /** How long a server may take to answer in a promotion. */
 const ASK_TIMEOUT_MS = 1_000;
 
+const SILENT_TIMEOUT_MS = 300;
+
 /** A master that has not answered for so long counts as dead. */
 const DEAD_AFTER_MS = 2_000;
 
@@ -310,10 +312,10 @@ export class Promotions implements Part {
 
   /** Null when the server is dead: one silent second is not enough to lose data for. */
   async #askPatiently(address: string): Promise<Standing | null> {
-    const wasSilent = this.product.servers.polls.get(address)?.error !== undefined;
-    const deadlineMs = performance.now() + (wasSilent ? 0 : DEAD_AFTER_MS);
+    const limitMs = patienceWith(this.product, address);
+    const deadlineMs = performance.now() + (limitMs < ASK_TIMEOUT_MS ? 0 : DEAD_AFTER_MS);
     for (;;) {
-      const standing = await askStanding(this.product.servers, address, ASK_TIMEOUT_MS);
+      const standing = await askStanding(this.product.servers, address, limitMs);
       if (standing !== null || performance.now() > deadlineMs) return standing;
       await Bun.sleep(POLL_MS * 10);
     }
@@ -332,7 +334,7 @@ async function checkCandidate(product: Product, group: Group, candidate: string)
   const deadlineMs = performance.now() + config.promoteTimeoutMs;
   for (;;) {
     const [old, next] = await Promise.all([
-      askStanding(servers, master, ASK_TIMEOUT_MS),
+      askStanding(servers, master, patienceWith(product, master)),
       askStanding(servers, candidate, ASK_TIMEOUT_MS),
     ]);
     if (next === null) throw new OperatorError(`server-[${candidate}] does not answer`);
@@ -341,6 +343,11 @@ async function checkCandidate(product: Product, group: Group, candidate: string)
     if (trouble.isFinal || performance.now() > deadlineMs) throw new OperatorError(trouble.text);
     await Bun.sleep(POLL_MS * 10);
   }
+}
+
+/** A server that did not answer its last poll gets one short chance. */
+function patienceWith({ servers }: Product, address: string): number {
+  return servers.polls.get(address)?.error === undefined ? ASK_TIMEOUT_MS : SILENT_TIMEOUT_MS;
 }
 
 interface Trouble {

@@ -35,7 +35,7 @@ test("a promotion goes from preparing over prepared to finished, and then is gon
   expect(ended(third).promoting).toEqual({});
 });
 
-test("the promoted server comes first, the old master last, and all others are to follow it", () => {
+test("the promoted server comes first, the old master last, and all are to follow it", () => {
   const group = { ...at("prepared", 2), servers: idle.servers };
   const after = switched(group, 7);
   expect(order(after)).toEqual(["c:1", "b:1", "a:1"]);

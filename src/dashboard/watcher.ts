@@ -13,7 +13,7 @@ import { type Group, masterOf } from "../model/group.ts";
 import type { ProxyPoll, RedisStats } from "../model/topom-stats.ts";
 import type { Part, Product } from "./product.ts";
 import type { Promotions } from "./promote.ts";
-import { askStanding, follows } from "./replication.ts";
+import { askStanding, follows, type Standing } from "./replication.ts";
 import { Rounds } from "./rounds.ts";
 
 const PERIOD_MS = 500;
@@ -22,26 +22,41 @@ const ASK_TIMEOUT_MS = 1_000;
 /** What a voter sees of a server at this moment. */
 export type Sight = "up" | "down" | "unknown";
 
-/** Addresses → since when each voter has seen it down. */
+/** A server is down from the moment at which it was seen up last, if that is not long ago. */
+const MAX_CREDIT_MS = 1_500;
+
+interface Seen {
+  upMs: number;
+  /** Infinity while it is up. */
+  downMs: number;
+}
+
+/** Address → what each voter has seen. */
 export class DownWatch {
-  readonly #since = new Map<string, Map<string, number>>();
+  readonly #seen = new Map<string, Map<string, Seen>>();
 
   note(address: string, voter: string, sight: Sight, nowMs: number): void {
-    const voters = this.#since.get(address) ?? new Map<string, number>();
-    this.#since.set(address, voters);
-    if (sight !== "down") voters.delete(voter);
-    else if (!voters.has(voter)) voters.set(voter, nowMs);
+    const voters = this.#seen.get(address) ?? new Map<string, Seen>();
+    this.#seen.set(address, voters);
+    const seen = voters.get(voter) ?? { upMs: nowMs, downMs: Infinity };
+    voters.set(voter, seen);
+    if (sight === "down") {
+      if (seen.downMs === Infinity) seen.downMs = Math.max(seen.upMs, nowMs - MAX_CREDIT_MS);
+    } else if (sight === "up") {
+      seen.upMs = nowMs;
+      seen.downMs = Infinity;
+    } else voters.delete(voter);
   }
 
   /** How many have seen it down for so long. */
   votes(address: string, forMs: number, nowMs: number): number {
-    const voters = this.#since.get(address) ?? new Map<string, number>();
-    return [...voters.values()].filter((sinceMs) => nowMs - sinceMs >= forMs).length;
+    const voters = this.#seen.get(address) ?? new Map<string, Seen>();
+    return [...voters.values()].filter(({ downMs }) => nowMs - downMs >= forMs).length;
   }
 
   keepOnly(addresses: ReadonlySet<string>): void {
-    for (const address of this.#since.keys()) {
-      if (!addresses.has(address)) this.#since.delete(address);
+    for (const address of this.#seen.keys()) {
+      if (!addresses.has(address)) this.#seen.delete(address);
     }
   }
 }
@@ -122,7 +137,8 @@ export class Watcher implements Part {
     this.#down.note(address, DASHBOARD, dashboardSight(servers.polls.get(address)), nowMs);
     let voters = 1;
     for (const token of records.proxies.keys()) {
-      const sight = proxySight(fleet.polls.get(token), address, forMs / 2);
+      const silentMs = Math.min(MAX_CREDIT_MS / 2, forMs / 2);
+      const sight = proxySight(fleet.polls.get(token), address, silentMs);
       this.#down.note(address, token, sight, nowMs);
       if (sight !== "unknown") voters++;
     }
@@ -134,22 +150,44 @@ export class Watcher implements Part {
   async #heirOf(group: Group): Promise<string | null> {
     const { servers, config } = this.product;
     const master = masterOf(group);
-    let best: { readonly address: string; readonly offset: number } | null = null;
-    for (const { server } of group.servers.slice(1)) {
-      const standing = await askStanding(servers, server, ASK_TIMEOUT_MS);
-      if (standing === null || !(await follows(standing, master, null))) continue;
-      const isInTouch =
-        standing.isLinkUp && standing.silentSeconds * 1000 < config.watcherDownAfterMs;
-      if (isInTouch) {
-        log.warn(`the watcher leaves group-[${group.id}] alone: ${server} still hears ${master}`);
-        return null;
-      }
-      if (standing.isSyncing) continue; // Half a copy is none.
-      if (best === null || standing.offset > best.offset) {
-        best = { address: server, offset: standing.offset };
-      }
+    const claims = await Promise.all(
+      group.servers.slice(1).map(async ({ server }): Promise<Claim | null> => {
+        const standing = await askStanding(servers, server, ASK_TIMEOUT_MS);
+        if (standing === null || !(await follows(standing, master, null))) return null;
+        return { address: server, standing };
+      }),
+    );
+    const found = claims.filter((claim) => claim !== null);
+    const heir = heirOf(found, config.watcherDownAfterMs);
+    if (heir === null) log.warn(`group-[${group.id}] has no replica to take over from ${master}`);
+    else if (heir.isVeto) {
+      log.warn(`the watcher leaves group-[${group.id}] alone: ${heir.address} hears ${master}`);
     }
-    if (best === null) log.warn(`group-[${group.id}] has no replica to take over from ${master}`);
-    return best?.address ?? null;
+    return heir === null || heir.isVeto ? null : heir.address;
   }
+}
+
+interface Claim {
+  readonly address: string;
+  readonly standing: Pick<Standing, "isLinkUp" | "isSyncing" | "silentSeconds" | "offset">;
+}
+
+/**
+ * Of the replicas of a dead master the one that has applied most. One that has heard of the master
+ * lately has a veto instead; half a first copy is no claim.
+ */
+export function heirOf(
+  claims: readonly Claim[],
+  silentMs: number,
+): { readonly address: string; readonly isVeto: boolean } | null {
+  const hears = claims.find(
+    ({ standing }) => standing.isLinkUp && standing.silentSeconds * 1000 < silentMs - 1_000,
+  );
+  if (hears !== undefined) return { address: hears.address, isVeto: true };
+  let best: Claim | null = null;
+  for (const claim of claims) {
+    if (claim.standing.isSyncing) continue;
+    if (best === null || claim.standing.offset > best.standing.offset) best = claim;
+  }
+  return best === null ? null : { address: best.address, isVeto: false };
 }

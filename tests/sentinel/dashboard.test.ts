@@ -79,7 +79,7 @@ test(
   TIMEOUT_MS,
 );
 
-test("a sentinel that is not there is refused, and only goes by force when it is gone", async () => {
+test("a sentinel that is not there is refused, and goes only by force", async () => {
   await using sentinels = await startSentinels(1);
   await using product = await startReplicatedProduct({ config });
   const { dashboard } = product;
