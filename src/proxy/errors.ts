@@ -97,6 +97,9 @@ export const E = {
   keysApart: errorLine(
     "TRYAGAIN one of the keys is too large to move with the others yet; nothing was carried out",
   ),
+  keysUnclear: errorLine(
+    "TRYAGAIN the slot is being moved, and not all keys that the patterns of SORT read are known",
+  ),
   slotHoldFull: errorLine("ERR handle request, too many requests are waiting for the slot"),
 } as const satisfies Record<string, Buffer>;
 

@@ -44,6 +44,7 @@ export function resume(slot: Slot, router: Router): void {
   const held = slot.held;
   slot.held = [];
   slot.heldBytes = 0;
+  slot.waiting.clear();
   for (const { request, pieces } of held) {
     // A client that left before its request was sent does not want it executed.
     if (request.owner === null) freeRequest(request);

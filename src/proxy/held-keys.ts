@@ -27,7 +27,7 @@ export function followKeys(moving: Moving, held: HeldRequest, router: Router): v
   const { request, pieces } = held;
   const { traffic } = router.context;
   const backend = moving.source.lane(request.lane, request.seed);
-  const keys = held.keys ?? [];
+  const keys = held.keys?.names ?? [];
   // The slot stays as it is until the request is answered or on its way to the target.
   traffic.enter(moving.slot);
   let refusal: Buffer | null = null;

@@ -71,8 +71,7 @@ export type Outcome = "moved" | "busy" | "big" | "unguarded" | "unknown" | "refu
 
 const NO_SCRIPT = /unknown command|NOPERM|not allowed from script|Unknown Redis command|can't run/i;
 
-export function outcomeOf(reply: Buffer, isLost: boolean, wasGuarded: boolean): Outcome {
-  if (isLost) return "unknown";
+export function outcomeOf(reply: Buffer, wasGuarded: boolean): Outcome {
   const text = textOf(reply, 400);
   if (text.startsWith("+OK") || text.startsWith("+NOKEY")) return "moved";
   if (text.startsWith("*")) return "big";
@@ -83,8 +82,7 @@ export function outcomeOf(reply: Buffer, isLost: boolean, wasGuarded: boolean): 
 }
 
 /** The same for `SLOTSMGRTTAGONE`, which answers with the number of keys that it has moved. */
-export function tagOutcomeOf(reply: Buffer, isLost: boolean): Outcome {
-  if (isLost) return "unknown";
+export function tagOutcomeOf(reply: Buffer): Outcome {
   const text = textOf(reply, 400);
   if (text.startsWith(":")) return "moved";
   return /IOERR|migration failed/.test(text) ? "unknown" : "refused";

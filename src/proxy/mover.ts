@@ -128,7 +128,7 @@ export class Mover {
       }
       for (const held of slot.held) {
         if (held.request.owner === null || placeOf(slot, moving, held) !== "move") continue;
-        const missing = held.keys!.filter((name) => !moving.moved.has(name));
+        const missing = held.keys!.names.filter((name) => !moving.moved.has(name));
         batch ??= {
           database: nameDatabase(missing[0]),
           method: moving.method,
@@ -185,15 +185,28 @@ export class Mover {
       const isGuarded = this.#isGuarded;
       const command = commands.moveCommand(errand, keys, isGuarded ? settings.bigKeyBytes : 0);
       ask(backend, command, (reply, isLost) => {
-        this.#onOutcome(batch, commands.outcomeOf(reply, isLost, isGuarded), reply);
+        if (isLost) this.#onLost(batch, reply);
+        else this.#onOutcome(batch, commands.outcomeOf(reply, isGuarded), reply);
       });
       return;
     }
     const all = keys.map((key) => commands.tagCommand(errand, key));
     askAll(backend, all, (replies, isLost) => {
-      const worst = worstOf(replies, isLost);
-      this.#onOutcome(batch, worst.outcome, worst.reply);
+      const worst = worstOf(replies);
+      if (isLost) this.#onLost(batch, worst.reply);
+      else this.#onOutcome(batch, worst.outcome, worst.reply);
     });
+  }
+
+  /**
+   * The connection to the source is gone, perhaps with a command that the source has yet to read.
+   * The answer on a new connection comes behind that; an error says that there is no server.
+   */
+  #onLost(batch: Batch, reply: Buffer): void {
+    this.host.router.context.stats.counters.moveUnknown++;
+    this.#needsFence = true;
+    const cause = commands.causeOf(reply);
+    ask(this.source.mover(laneOf(batch.database, 2)), ["PING"], () => this.#fail(batch, cause));
   }
 
   #onOutcome(batch: Batch, outcome: commands.Outcome, reply: Buffer): void {
@@ -280,6 +293,8 @@ export class Mover {
     for (const moving of all) {
       const slot = slots[moving.slot];
       if (slot.moving === moving && !slot.isHeld) drain(slot, moving, this.host.router);
+      // An original proxy may carry out at the source what makes a key that was not there.
+      if (batch.method === ForwardMethod.SEMI_ASYNC) moving.moved.clear();
     }
     this.#kick();
   }
@@ -327,11 +342,8 @@ function slotsOf(batch: Batch): Set<Moving> {
 }
 
 /** The outcome of a batch that is a command for each key: that of the one that went worst. */
-function worstOf(
-  replies: readonly Buffer[],
-  isLost: boolean,
-): { outcome: commands.Outcome; reply: Buffer } {
-  const all = replies.map((reply) => ({ outcome: commands.tagOutcomeOf(reply, isLost), reply }));
+function worstOf(replies: readonly Buffer[]): { outcome: commands.Outcome; reply: Buffer } {
+  const all = replies.map((reply) => ({ outcome: commands.tagOutcomeOf(reply), reply }));
   const order: commands.Outcome[] = ["unknown", "refused"];
   for (const outcome of order) {
     const found = all.find((each) => each.outcome === outcome);

@@ -3,6 +3,8 @@
  * in common: how much is remembered of keys that have moved, and which keys were too large. Made by
  * `router.ts`.
  */
+import { ask, textOf } from "./ask.ts";
+import { laneOf } from "./backend-pool.ts";
 import type { KeyPlace } from "./ipc.ts";
 import { Mover, type MoverHost } from "./mover.ts";
 import { nameBytes, nameDatabase } from "./pins.ts";
@@ -14,6 +16,8 @@ const REMEMBERED_BYTES = 64 * 1024 * 1024;
 /** What a name takes besides its letters. */
 const NAME_BYTES = 64;
 const IDLE_MS = 60_000;
+/** Keys that are deleted with one command. */
+const CLEAN_KEYS = 64;
 /** So many large keys are reported, and each for so long. */
 const BIG_KEYS = 64;
 const BIG_KEY_MS = 60_000;
@@ -41,6 +45,34 @@ export class Movers implements MoverHost {
       mover.onTick(nowMs);
       if (mover.isIdle(IDLE_MS)) this.#movers.delete(pair);
     }
+  }
+
+  /**
+   * Deletes at the source what is remembered to have left it. The slot does not change its place
+   * meanwhile. What cannot be deleted now is left to the pass of the dashboard over the source.
+   */
+  clean(moving: Moving, done: () => void): void {
+    const { traffic } = this.router.context;
+    traffic.enter(moving.slot);
+    let left = 1;
+    const step = (): void => {
+      left--;
+      if (left > 0) return;
+      traffic.leave(moving.slot);
+      done();
+    };
+    for (const [database, names] of Map.groupBy(moving.moved, nameDatabase)) {
+      const backend = moving.source.mover(laneOf(database, 2));
+      for (let i = 0; i < names.length; i += CLEAN_KEYS) {
+        left++;
+        const keys = names.slice(i, i + CLEAN_KEYS).map(nameBytes);
+        ask(backend, ["UNLINK", ...keys], (reply) => {
+          if (!/unknown command/i.test(textOf(reply, 64))) step();
+          else ask(backend, ["DEL", ...keys], step);
+        });
+      }
+    }
+    step();
   }
 
   /** Forgetting is safe, so it need not be clever. */

@@ -1,11 +1,12 @@
 /**
  * Requests of a slot whose keys move from a source to the slot's master, its target.
  *
- *     request ──▶ slot.held ──▶ all its keys known to be gone from the source? ──▶ target
- *      (in order of arrival)          │ no: the mover (mover.ts) moves them first
- *                                     ├─ its key is pinned (too large): ──────────▶ source
- *                                     └─ its key is held or too large: moving.parked waits for it,
- *                                        and so does what the same session sends for this slot
+ *     request ──▶ are all its keys known to be gone from the source? ───────────▶ target
+ *                   ├─ no: it waits in slot.held while the mover (mover.ts) moves them
+ *                   ├─ its key is pinned, because it is too large: ─────────────▶ source
+ *                   └─ its key is held, or just found to be large: it waits in moving.parked
+ *
+ * What a session sends for the slot while one of its requests waits there waits behind it.
  *
  * Invariants. A request goes to the target only when each of its keys was seen to be gone from the
  * source in this epoch. Nothing but requests for pinned and held keys is carried out at the source.
@@ -42,6 +43,14 @@ export function createMoving(slot: Slot, source: Server, fill: SlotFill): Moving
   return new Moving(slot.id, source, target, method, epoch, moved);
 }
 
+/**
+ * The keys come from another server than before, in the same epoch: the source has failed over. Its
+ * new master may have missed that some keys have left, and they must not come back.
+ */
+export function isSourceReplaced(old: Moving, next: Moving): boolean {
+  return old.moved === next.moved && old.source.address !== next.source.address;
+}
+
 /** It is over; nothing of it is in flight. */
 export function forget(moving: Moving): void {
   if (moving.retry !== null) clearTimeout(moving.retry);
@@ -63,23 +72,18 @@ export function forwardMoving(
   pieces: readonly Buffer[],
   router: Router,
 ): void {
-  let line = slot.held;
-  let keys: readonly string[] | null = null;
-  if (line.length === 0) {
-    if (isBehind(moving, request)) line = moving.parked;
-    else {
-      const held = new HeldRequest(request, pieces, router.context.turn.nowMs);
-      const place = placeOf(slot, moving, held);
-      if (place !== "move" && place !== "park") {
-        carry(slot, moving, held, place, router);
-        return;
-      }
-      if (place === "park") line = moving.parked;
-      keys = held.keys;
+  const held = new HeldRequest(request, pieces, router.context.turn.nowMs);
+  let line = slot.held.length > 0 ? slot.held : moving.parked;
+  if (!slot.waiting.has(request.seed) && !isWrapped(moving, request)) {
+    const place = placeOf(slot, moving, held);
+    if (place !== "move" && place !== "park") {
+      carry(slot, moving, held, place, router);
+      return;
     }
+    line = place === "park" ? moving.parked : slot.held;
   }
   const kept = keep(slot, line, request, pieces, router);
-  if (kept !== null) kept.keys = keys;
+  if (kept !== null) kept.keys = held.keys;
   if (line === slot.held) router.movers.want(moving);
 }
 
@@ -107,18 +111,27 @@ export function drain(slot: Slot, moving: Moving, router: Router): void {
 }
 
 /** Does one of this session's requests for the slot wait apart from the line? */
-function isBehind(moving: Moving, { seed }: Request): boolean {
-  for (const { request } of moving.parked) if (request.seed === seed) return true;
-  for (const { request } of moving.wrapped) if (request.seed === seed) return true;
+function isBehind(moving: Moving, own: Request): boolean {
+  for (const { request } of moving.parked) if (request.seed === own.seed) return true;
+  return isWrapped(moving, own);
+}
+
+function isWrapped(moving: Moving, own: Request): boolean {
+  for (const { request } of moving.wrapped) if (request.seed === own.seed) return true;
   return false;
 }
 
-/** `follow`: where the key is, source or target. `refuse`: it cannot be carried out anywhere. */
-type Place = "target" | "source" | "follow" | "wrap" | "refuse" | "move" | "park";
+/**
+ * `follow`: where the key is, source or target. `refuse`: no server has all keys. `unclear`: nobody
+ * knows all keys.
+ */
+type Place = "target" | "source" | "follow" | "wrap" | "refuse" | "unclear" | "move" | "park";
 
 /** Where a request can be carried out now, or what it has to wait for. */
 export function placeOf(slot: Slot, moving: Moving, held: HeldRequest): Place {
-  const keys = (held.keys ??= keysOf(held.request, held.pieces));
+  const { names: keys, isOpen } = (held.keys ??= keysOf(held.request, held.pieces));
+  // codis-server moves all that share a tag, as the keys that such a pattern makes must.
+  if (isOpen && moving.method === ForwardMethod.MIGRATE) return "unclear";
   const pinned = slot.pins.size === 0 ? 0 : count(keys, (key) => slot.pins.has(key));
   if (pinned > 0) return placeByPins(slot, held, keys, pinned);
   if (keys.every((key) => moving.moved.has(key))) return "target";
@@ -161,7 +174,7 @@ function carry(slot: Slot, moving: Moving, held: HeldRequest, place: Place, rout
   else if (place === "source") router.send(moving.source, request, pieces);
   else if (place === "follow") followKeys(moving, held, router);
   else if (place === "wrap") wrap(slot, moving, held, router, retry);
-  else answer(request, E.keysApart);
+  else answer(request, place === "unclear" ? E.keysUnclear : E.keysApart);
 }
 
 /** Lets what is parked try again. */

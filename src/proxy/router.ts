@@ -14,7 +14,7 @@ import type { BackendContext } from "./backend.ts";
 import { BackendPool, type Server } from "./backend-pool.ts";
 import { forward, onSlotTick, resume } from "./forward.ts";
 import { Movers } from "./movers.ts";
-import { createMoving, forget, unpark } from "./moving.ts";
+import { createMoving, forget, isSourceReplaced, unpark } from "./moving.ts";
 import { arePinsEqual, pinsBySlot } from "./pins.ts";
 import type { Request } from "./request.ts";
 import { NO_PINS, type Pins, Slot, type SlotChange } from "./slot.ts";
@@ -145,14 +145,23 @@ export class Router {
       "a slot changes its place only when none of its requests is in flight",
     );
     slot.change = null;
-    if (slot.moving !== null) unpark(slot, slot.moving);
+    const old = slot.moving;
+    if (old !== null) unpark(slot, old);
     if (change.pins !== null) slot.pins = change.pins;
     if (change.fill !== null) this.#place(slot, change.fill);
-    slot.isHeld = slot.fill.locked === true;
+    if (slot.moving !== null && old !== null && isSourceReplaced(old, slot.moving)) {
+      slot.isHeld = true;
+      this.movers.clean(slot.moving, () => this.#release(slot, change.done));
+    } else this.#release(slot, change.done);
+  }
+
+  /** The slot is where it should be; what waited goes on, unless more is to come. */
+  #release(slot: Slot, done: readonly (() => void)[]): void {
+    slot.isHeld = slot.fill.locked === true || slot.change !== null;
     const isAlone = slot.replicas.length === 0 && slot.moving === null;
     slot.isPlain = !slot.isHeld && slot.master !== null && isAlone;
     if (!slot.isHeld) resume(slot, this);
-    for (const step of change.done) step();
+    for (const step of done) step();
   }
 
   #place(slot: Slot, fill: SlotFill): void {

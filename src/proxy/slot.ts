@@ -10,10 +10,17 @@ import type { SlotFill } from "../model/slot.ts";
 import type { Server } from "./backend-pool.ts";
 import type { Request } from "./request.ts";
 
+/** What a request touches; see `keysOf`. */
+export interface RequestKeys {
+  readonly names: readonly string[];
+  /** It may read more than these: keys that a pattern makes. */
+  readonly isOpen: boolean;
+}
+
 /** A request that waits for its slot, with a copy of its bytes. */
 export class HeldRequest {
-  /** Names of its keys (`keysOf`), once somebody has asked for them. */
-  keys: readonly string[] | null = null;
+  /** Names of its keys, once somebody has asked for them. */
+  keys: RequestKeys | null = null;
   /** How often codis-server has said that the key is just being moved. */
   tries = 0;
 
@@ -79,9 +86,11 @@ export class Slot {
   isHeld = false;
   /** A change that waits for requests in flight; one that follows is made part of it. */
   change: SlotChange | null = null;
-  /** Requests that wait, first come first; empty unless the slot is or was just held. */
+  /** Requests that wait, first come first, because the slot is held or for keys that move. */
   held: HeldRequest[] = [];
   heldBytes = 0;
+  /** How many requests wait in the slot, by session (`Request.seed`). */
+  readonly waiting = new Map<number, number>();
   /** What was pushed, for those who ask. */
   fill: SlotFill;
 

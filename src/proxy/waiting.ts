@@ -25,16 +25,21 @@ export function keep(
     return null;
   }
   counters.heldRequests++;
-  slot.heldBytes += bytes;
   const held = new HeldRequest(request, pieces.map(ownBytes), router.context.turn.nowMs);
+  enter(slot, held);
   line.push(held);
   return held;
 }
 
 /** Puts one that was on its way back, before those of its session that wait behind it. */
 export function hold(slot: Slot, moving: Moving, held: HeldRequest): void {
-  slot.heldBytes += bytesOf(held.pieces);
+  enter(slot, held);
   moving.parked.unshift(held);
+}
+
+function enter(slot: Slot, { request, pieces }: HeldRequest): void {
+  slot.heldBytes += bytesOf(pieces);
+  slot.waiting.set(request.seed, (slot.waiting.get(request.seed) ?? 0) + 1);
 }
 
 function bytesOf(pieces: readonly Buffer[]): number {
@@ -48,9 +53,12 @@ function ownBytes(piece: Buffer): Buffer {
   return 8 * piece.length < piece.buffer.byteLength ? Buffer.from(piece) : piece;
 }
 
-/** It waits no longer; its bytes do not count any more. */
-export function release(slot: Slot, held: HeldRequest): void {
-  slot.heldBytes -= bytesOf(held.pieces);
+/** It waits no longer. */
+export function release(slot: Slot, { request, pieces }: HeldRequest): void {
+  slot.heldBytes -= bytesOf(pieces);
+  const left = (slot.waiting.get(request.seed) ?? 0) - 1;
+  if (left > 0) slot.waiting.set(request.seed, left);
+  else slot.waiting.delete(request.seed);
 }
 
 /** An answer without a server. The slot did not count this request. */

@@ -51,10 +51,8 @@ export function wrap(
     const code = isLost ? -1 : codeOf(reply);
     if (isLost) answer(request, Buffer.from(reply));
     else if (code === 2) settleElement(request, reply);
-    else if (code === 0) {
-      moving.moved.add(held.keys![0]);
-      router.send(moving.target, request, held.pieces);
-    } else if (code === 1) {
+    else if (code === 0) sendTo(router, moving, held);
+    else if (code === 1) {
       held.tries++;
       hold(slot, moving, held);
       scheduleRetry(slot, moving, router, retry, delayMs(held.tries));
@@ -65,9 +63,18 @@ export function wrap(
   });
 }
 
+/**
+ * The key is not remembered to be gone: a proxy of the original carries out commands with several
+ * keys at the source that may make it there.
+ */
+function sendTo(router: Router, { target }: Moving, { request, pieces }: HeldRequest): void {
+  if (request.owner === null) freeRequest(request);
+  else router.send(target, request, pieces);
+}
+
 /** The client's own bytes behind two arguments of ours. */
 function wrapped({ keys, pieces }: HeldRequest): Buffer {
-  const key = nameBytes(keys![0]);
+  const key = nameBytes(keys!.names[0]);
   const { count, from } = headOf(pieces);
   const head = `*${count + 2}${LINE}$22${LINE}SLOTSMGRT-EXEC-WRAPPER${LINE}$${key.length}${LINE}`;
   const [first, ...others] = pieces;

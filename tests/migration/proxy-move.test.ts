@@ -6,7 +6,7 @@ import { BUFFER_SIZES } from "../harness/buffer-sizes.ts";
 import { counters } from "../harness/figures.ts";
 import { keyOf } from "../harness/keys.ts";
 import { begin, movingKey, MOVING_SLOT, type Pair, startPair } from "../harness/moving.ts";
-import { ALL_SLOTS, type ProxyOptions, startProxy } from "../harness/proxy.ts";
+import { ALL_SLOTS, assignSlots, type ProxyOptions, startProxy } from "../harness/proxy.ts";
 import { type RedisOptions, startRedis } from "../harness/redis.ts";
 import { connect, encode } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
@@ -153,4 +153,52 @@ test("a key that does not become smaller or pinned is given up with TRYAGAIN", a
   const reply = (await client.call("APPEND", key("big"), "x")) as ReplyError;
   expect(reply.message).toStartWith("TRYAGAIN");
   expect(await pair.source.call("STRLEN", key("big"))).toBe(2_000_000);
+});
+
+test("SORT with patterns does not know its keys while they move", async () => {
+  await using pair = await startMoving();
+  const { source, proxy } = pair;
+  await source.call("RPUSH", key("list"), "2", "1");
+  using client = await connect(proxy.port);
+  const reply = (await client.call("SORT", key("list"), "BY", key("w_*"))) as ReplyError;
+  expect(reply.message).toStartWith("TRYAGAIN");
+  expect(await client.call("SORT", key("list"), "STORE", key("sorted"))).toBe(2);
+});
+
+test("a source that fails over gives back nothing that has left it", async () => {
+  await using source = await startRedis();
+  await using promoted = await startRedis();
+  await using target = await startRedis();
+  await using proxy = await startProxy({ slots: [{ addr: source.address, ...ALL_SLOTS }] });
+  const epoch = { migrate_epoch: 1_000_000 };
+  await begin(proxy, source, target, epoch);
+  for (const server of [source, promoted]) {
+    await server.call("MSET", key("deleted"), "1", key("raised"), "1", key("unmoved"), "1");
+  }
+  using client = await connect(proxy.port);
+  expect(await client.call("DEL", key("deleted"))).toBe(1);
+  expect(await client.call("INCR", key("raised"))).toBe(2);
+  // The replica that takes over has not heard that two of the keys are gone.
+  const place = { addr: target.address, migrate_from: promoted.address, forward_method: 2 };
+  await assignSlots(proxy, [{ ...place, ...epoch, from: MOVING_SLOT, to: MOVING_SLOT }]);
+  expect(await promoted.call("KEYS", "*")).toEqual([key("unmoved")]);
+  expect(await client.call("MGET", key("deleted"), key("raised"), key("unmoved"))).toEqual([
+    null,
+    "2",
+    "1",
+  ]);
+});
+
+test("keys that have moved are served while the source is down", async () => {
+  await using pair = await startMoving({ config: { slot_hold_timeout: "2s" } });
+  const { source, proxy } = pair;
+  await source.call("MSET", key("moved"), "1", key("left"), "1");
+  using client = await connect(proxy.port);
+  using other = await connect(proxy.port);
+  expect(await client.call("GET", key("moved"))).toBe("1");
+  await source.kill();
+  client.send(encode("GET", key("left")));
+  await until(async () => (await counters(proxy)).heldRequests > 1);
+  expect(await other.call("INCR", key("moved"))).toBe(2);
+  expect(String(await client.read())).toContain("TRYAGAIN");
 });
