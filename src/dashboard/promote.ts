@@ -10,6 +10,7 @@ import { log } from "../lib/log.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { type Group, masterOf } from "../model/group.ts";
 import { xauthOf } from "../model/xauth.ts";
+import type { RedisClient } from "../redis/client.ts";
 import { requireGroup, requireServer } from "./groups.ts";
 import type { Part, Product } from "./product.ts";
 import { begun, candidateOf, ended, givenUp, held, promotionStep, switched } from "./promotion.ts";
@@ -76,6 +77,7 @@ export class Promotions implements Part {
     const index = requireServer(group, address);
     if (group.promoting.state === undefined) {
       if (index === 0) throw new OperatorError(`group-[${groupId}] can't promote master`);
+      requireNoCopy(this.product, groupId);
       await checkCandidate(this.product, group, address);
       await this.product.exclusive(`promote ${address}`, async () => {
         const present = requireGroup(records, groupId);
@@ -169,9 +171,15 @@ export class Promotions implements Part {
     const master = masterOf(group);
     // The last one is the old master: it must not be one when requests flow again.
     const others = group.servers.slice(1).map(({ server }) => server);
-    const repointing = Promise.all(others.map((server) => this.#repoint(server, master)));
+    const silent = new Set(others);
+    const repointing = Promise.all(
+      others.map(async (server) => {
+        if (await this.#repoint(server, master)) silent.delete(server);
+      }),
+    );
     await Promise.race([repointing, Bun.sleep(REPOINT_PATIENCE_MS)]);
-    await fleet.resync(slotsOfGroup(group.id, this.product.records));
+    const gone = new Set([...silent].filter((server) => wasSilent(this.product, server)));
+    await fleet.resync(slotsOfGroup(group.id, this.product.records), { gone });
     await this.#store(group, ended);
     await this.#tellReplicas(group.id);
     this.product.jobs.wake();
@@ -246,19 +254,17 @@ export class Promotions implements Part {
   }
 
   /** Whoever cannot be re-pointed now has a sync action that does it later. */
-  async #repoint(server: string, master: string): Promise<void> {
+  async #repoint(server: string, master: string): Promise<boolean> {
     try {
-      const task = this.product.servers.use(
-        server,
-        async (client) => {
-          await giveOrder(client, this.#order(master));
-          await client.pipeline([["CLIENT", "UNPAUSE"]]);
-        },
-        { timeoutMs: ASK_TIMEOUT_MS },
-      );
-      await task;
+      const task = async (client: RedisClient): Promise<void> => {
+        await giveOrder(client, this.#order(master));
+        await client.pipeline([["CLIENT", "UNPAUSE"]]);
+      };
+      await this.product.servers.use(server, task, { timeoutMs: ASK_TIMEOUT_MS });
+      return true;
     } catch (error) {
       log.warn(`${server} is made a replica of ${master} later: ${messageOf(error)}`);
+      return false;
     }
   }
 
@@ -324,6 +330,16 @@ export class Promotions implements Part {
 
 // ------------------------------------------------------------------------------------ the checks
 
+/** A group that is being filled by replication of another one has no master of its own. */
+function requireNoCopy({ records }: Product, groupId: number): void {
+  for (const { id, method, source_id, target_id } of records.jobs.values()) {
+    if (method !== "replica" || (source_id !== groupId && target_id !== groupId)) continue;
+    throw new OperatorError(
+      `group-[${groupId}] is being copied by migration job ${id}: wait for its end or cancel it`,
+    );
+  }
+}
+
 /**
  * Before anything is stored: the candidate replicates this master and is close behind it, which is
  * waited for. With a dead master it must have been its replica.
@@ -346,8 +362,12 @@ async function checkCandidate(product: Product, group: Group, candidate: string)
 }
 
 /** A server that did not answer its last poll gets one short chance. */
-function patienceWith({ servers }: Product, address: string): number {
-  return servers.polls.get(address)?.error === undefined ? ASK_TIMEOUT_MS : SILENT_TIMEOUT_MS;
+function patienceWith(product: Product, address: string): number {
+  return wasSilent(product, address) ? SILENT_TIMEOUT_MS : ASK_TIMEOUT_MS;
+}
+
+function wasSilent({ servers }: Product, address: string): boolean {
+  return servers.polls.get(address)?.error !== undefined;
 }
 
 interface Trouble {

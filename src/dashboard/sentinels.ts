@@ -16,7 +16,7 @@ import type { RedisStats, SentinelGroup } from "../model/topom-stats.ts";
 import { RedisClient } from "../redis/client.ts";
 import { parseInfo } from "../redis/info.ts";
 import { flushConfig, productMasters, removeMaster } from "../redis/sentinel.ts";
-import { SentinelWatch, type SentinelVerdict } from "../redis/sentinel-watch.ts";
+import { askSentinels, SentinelWatch, type SentinelVerdict } from "../redis/sentinel-watch.ts";
 import type { Part, Product } from "./product.ts";
 import { swapped } from "./promotion.ts";
 import { askStanding, isSameAddress } from "./replication.ts";
@@ -169,6 +169,23 @@ export class Sentinels implements Part {
     this.#rounds.start();
   }
 
+  /**
+   * Before a dashboard that has just come to lead tells any proxy anything: what the sentinels have
+   * switched while nobody led, the proxies know already. Never rejects.
+   */
+  async catchUp(): Promise<void> {
+    const { servers = [] } = this.product.records.sentinel;
+    if (servers.length === 0) return;
+    const masters = await askSentinels(servers, this.product.config.productName, ASK_TIMEOUT_MS);
+    for (const [groupId, address] of masters ?? []) {
+      try {
+        await followSwitch(this.product, groupId, address);
+      } catch (error) {
+        log.warn(`group-[${groupId}] does not follow the sentinels yet: ${messageOf(error)}`);
+      }
+    }
+  }
+
   async stop(): Promise<void> {
     this.#watch?.close();
     this.#watch = null;
@@ -319,7 +336,8 @@ async function followSwitch(product: Product, groupId: number, verdict: string):
     await records.save({ group: changed });
     log.warn(`audit: group-[${groupId}] ${master.server} → ${server}: the sentinels switched`);
   });
-  await fleet.resync(slotsOfGroup(groupId, records));
+  const gone = new Set(old === null ? [master.server] : []);
+  await fleet.resync(slotsOfGroup(groupId, records), { gone });
   await product.exclusive(`group-[${groupId}] is in sync`, async () => {
     const present = records.groups.get(groupId);
     if (present?.out_of_sync) await records.save({ group: { ...present, out_of_sync: false } });

@@ -90,6 +90,12 @@ export class Topom implements Product {
 
   start(): void {
     this.servers.start();
+    void this.#startParts();
+  }
+
+  async #startParts(): Promise<void> {
+    await this.sentinels.catchUp();
+    if (this.#isStopped) return;
     for (const part of this.#parts) part.start();
   }
 

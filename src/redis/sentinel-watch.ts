@@ -203,6 +203,23 @@ export class SentinelWatch {
   }
 }
 
+/** One question to all; null when no majority has answered in time. */
+export async function askSentinels(
+  sentinels: readonly string[],
+  product: string,
+  timeoutMs: number,
+): Promise<SentinelVerdict | null> {
+  const options = { connectTimeoutMs: timeoutMs, callTimeoutMs: timeoutMs };
+  const results = await Promise.allSettled(
+    sentinels.map(async (address) => {
+      using client = await RedisClient.connect(address, options);
+      return await productMasters(client, product);
+    }),
+  );
+  const answers = results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  return answers.length < majorityOf(sentinels.length) ? null : mastersByEpoch(answers);
+}
+
 /** Of what several sentinels say of a group, the highest epoch counts. */
 export function mastersByEpoch(
   answers: readonly (readonly SentinelMaster[])[],

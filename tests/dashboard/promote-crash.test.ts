@@ -2,6 +2,8 @@
 // afterwards finishes what was begun, and nothing that was acknowledged is lost.
 import { expect } from "bun:test";
 import { type CountingReport, startCounting } from "../harness/counting.ts";
+import type { Proxy } from "../harness/proxy.ts";
+import { Random, seedFromEnv } from "../harness/random.ts";
 import type { Redis } from "../harness/redis.ts";
 import {
   awaitSynced,
@@ -179,3 +181,65 @@ for (const end of ["is dead", "hangs"] as const) {
     TIMEOUT_MS,
   );
 }
+
+test(
+  "a replica takes over when the machine of its master and of a proxy is gone",
+  async () => {
+    await using product = await startReplicatedProduct({ proxies: 2 });
+    const { dashboard, groups, proxies } = product;
+    const [[master, replica]] = groups;
+    const load = await startCounting([proxies[0].port], 4, { mayLose: true });
+    await until(() => load.acknowledged > 100);
+    await Promise.all([master.kill(), killWhole(proxies[1])]);
+    await dashboard.put("promoteServer", { gid: 1, addr: replica.address });
+    const before = load.acknowledged;
+    await until(() => load.acknowledged > before + 100);
+    await load.stop();
+    const { stats } = await dashboard.overview();
+    expect(stats.proxy.models.filter(({ fenced }) => fenced).length).toBe(1);
+    await master.start();
+    await awaitSynced(product, 1, master, replica);
+  },
+  TIMEOUT_MS,
+);
+
+/** The workers as well: a parent that is killed alone leaves them to their requests. */
+async function killWhole(proxy: Proxy): Promise<void> {
+  const pids = await proxy.workerPids();
+  proxy.signal("SIGKILL");
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+  await proxy.exited;
+}
+
+test(
+  "killed at random moments of promotions to and fro, it loses nothing",
+  async () => {
+    await using product = await startReplicatedProduct({ proxies: 2 });
+    const { dashboard, groups } = product;
+    const [servers] = groups;
+    const random = new Random(seedFromEnv());
+    const load = await startCounting(product.ports, 4);
+    for (let round = 0; round < 6; round++) {
+      const before = load.acknowledged;
+      await until(() => load.acknowledged > before + 50, { timeoutMs: 30_000 });
+      const [old, next] = (await product.order(1)).map((address) =>
+        servers.find((server) => server.address === address),
+      );
+      if (old === undefined || next === undefined) throw new Error("the order has strangers");
+      await awaitSynced(product, 1, next, old);
+      promote(product, next);
+      const deadMs = performance.now() + random.below(80);
+      await until(() => performance.now() > deadMs);
+      await dashboard.restart();
+      await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
+    }
+    const report = await load.stop();
+    expect([random.seed, report.wrong]).toEqual([random.seed, []]);
+    const [address] = await product.order(1);
+    const serving = servers.find((server) => server.address === address)!;
+    for (const [key, value] of report.last) {
+      expect([key, Number(await tell(serving, "GET", key))]).toEqual([key, value]);
+    }
+  },
+  TIMEOUT_MS,
+);

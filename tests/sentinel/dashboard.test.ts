@@ -155,3 +155,31 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "a dashboard that was away during a failover never sends the proxies back to the old master",
+  async () => {
+    await using sentinels = await startSentinels(3);
+    await using product = await startReplicatedProduct({ proxies: 2, config });
+    const { dashboard, groups } = product;
+    const [[master, replica]] = groups;
+    await addAll(product, sentinels);
+    await until(() => areMonitored(sentinels, { "test-1": master.address }));
+    await awaitSentinels(sentinels.all, "test-1");
+    await until(async () => {
+      const seen = await Promise.all(product.proxies.map((proxy) => proxy.stats()));
+      return seen.every((stats) => (stats.sentinels as { masters?: unknown }).masters);
+    });
+    await dashboard.kill();
+    await master.kill();
+    const load = await startCounting(product.ports, 4, { mayLose: true });
+    await until(() => load.acknowledged > 100, { timeoutMs: 60_000 });
+    const errors = load.errorCount;
+    await dashboard.start();
+    await until(async () => (await product.order(1))[0] === replica.address);
+    const before = load.acknowledged;
+    await until(() => load.acknowledged > before + 500);
+    expect((await load.stop()).errorCount).toBe(errors);
+  },
+  TIMEOUT_MS,
+);
