@@ -191,7 +191,6 @@ export class JobRun {
 
   async #push(job: MigrationJob, step: Extract<Step, { kind: "push" }>): Promise<void> {
     const { fleet, config } = this.options.product;
-    if (step.isHold && this.#holdSinceMs === 0) this.#holdSinceMs = performance.now();
     const options = step.isHold ? { deadlineMs: config.migrationHoldTimeoutMs } : {};
     const isLegacy = fleet.hasLegacyProxies;
     let what: "pins" | "slots" = "pins";
@@ -199,6 +198,7 @@ export class JobRun {
       if (this.#known.pins !== "agreed" && !isLegacy) await fleet.resyncPins(options);
       this.#known = { ...this.#known, pins: "agreed" };
       what = "slots";
+      if (step.isHold && this.#holdSinceMs === 0) this.#holdSinceMs = performance.now();
       if (!step.pinsOnly) await fleet.resync(job.slots, options);
       this.#known = { ...this.#known, slots: "agreed" };
     } catch (error) {

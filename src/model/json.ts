@@ -36,7 +36,7 @@ export function decodeJson(text: string): unknown {
 
 /** Reads one JSON object; `where` names it in errors ("element 3 of the slots"). */
 export class RecordReader {
-  readonly #fields = new Map<string, unknown>();
+  readonly #fields: Readonly<Record<string, unknown>>;
 
   constructor(
     value: unknown,
@@ -45,17 +45,30 @@ export class RecordReader {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new InvalidRecord(`${where} must be an object, not ${describe(value)}`);
     }
-    for (const [name, field] of Object.entries(value)) this.#fields.set(name.toLowerCase(), field);
+    this.#fields = value as Readonly<Record<string, unknown>>;
+  }
+
+  /**
+   * By its exact name, or in another letter case. Without a map of its own for each record: a push
+   * of all slots is ten thousand fields, and requests wait for it.
+   */
+  #get(name: string): unknown {
+    const exact = this.#fields[name];
+    if (exact !== undefined) return exact;
+    for (const other in this.#fields) {
+      if (other.length === name.length && other.toLowerCase() === name) return this.#fields[other];
+    }
+    return undefined;
   }
 
   /** True when the field is there with a value. */
   has(name: string): boolean {
-    return (this.#fields.get(name) ?? null) !== null;
+    return (this.#get(name) ?? null) !== null;
   }
 
   /** An integer in the bounds; undefined when absent. */
   integer(name: string, min: number, max: number): number | undefined {
-    const value = this.#fields.get(name) ?? null;
+    const value = this.#get(name) ?? null;
     if (value === null) return undefined;
     if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
       throw this.#wrong(name, `an integer from ${min} to ${max}`, value);
@@ -71,14 +84,14 @@ export class RecordReader {
   }
 
   boolean(name: string): boolean | undefined {
-    const value = this.#fields.get(name) ?? null;
+    const value = this.#get(name) ?? null;
     if (value === null) return undefined;
     if (typeof value !== "boolean") throw this.#wrong(name, "true or false", value);
     return value;
   }
 
   text(name: string): string | undefined {
-    const value = this.#fields.get(name) ?? null;
+    const value = this.#get(name) ?? null;
     if (value === null) return undefined;
     if (typeof value !== "string") throw this.#wrong(name, "a text", value);
     return value;
@@ -86,7 +99,7 @@ export class RecordReader {
 
   /** The elements of a list, unread; undefined when absent. */
   list(name: string): readonly unknown[] | undefined {
-    const value = this.#fields.get(name) ?? null;
+    const value = this.#get(name) ?? null;
     if (value === null) return undefined;
     if (!Array.isArray(value)) throw this.#wrong(name, "a list", value);
     return value;
@@ -95,7 +108,7 @@ export class RecordReader {
   /** A nested object, to be read field by field. */
   record(name: string): RecordReader | undefined {
     if (!this.has(name)) return undefined;
-    return new RecordReader(this.#fields.get(name), `field "${name}" of ${this.where}`);
+    return new RecordReader(this.#get(name), `field "${name}" of ${this.where}`);
   }
 
   /** One of some texts; undefined when absent or empty. */

@@ -58,12 +58,17 @@ function address(reader: RecordReader, name: string): string | undefined {
   return checkAddress(text, `field "${name}" of ${reader.where}`);
 }
 
+/** The address that was found right last: a push names the same one for many slots. */
+let lastChecked = "";
+
 function checkAddress(text: string, what: string): string {
+  if (text === lastChecked) return text;
   const parsed = parseAddress(text);
   const isUsable = parsed !== null && parsed.host !== "" && parsed.port > 0;
   if (!isUsable || /[\s\u0000-\u001f\u007f]/.test(text)) {
     throw new InvalidRecord(`${what} must be host:port, not ${describe(text)}`);
   }
+  lastChecked = text;
   return text;
 }
 

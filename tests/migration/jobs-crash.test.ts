@@ -27,7 +27,7 @@ const POINTS_OF_A_CANCEL = [
 
 test("wherever the dashboard dies, the next one finishes the move exactly", async () => {
   await using product = await startMovingProduct({
-    config: { migration_parallel_slots: 300, migration_big_key_elements: 10_000_000 },
+    config: { migration_parallel_slots: 300, migration_big_key_elements: 300 },
   });
   await product.load(0, 299);
   await exactly(product, async () => {
@@ -50,7 +50,7 @@ test("wherever the dashboard dies, the next one finishes the move exactly", asyn
 
 test("wherever the dashboard dies on the way back, the slots arrive where they were", async () => {
   await using product = await startMovingProduct({
-    config: { migration_parallel_slots: 300, migration_big_key_elements: 10_000_000 },
+    config: { migration_parallel_slots: 300, migration_big_key_elements: 300 },
   });
   await product.load(0, 99, 20);
   await exactly(product, async () => {
