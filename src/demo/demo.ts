@@ -1,22 +1,32 @@
-// `codis demo`: a product on one machine, to try things out. Starts redis-servers and the proxy as
-// programs of their own, keeps them running, and stops everything on Ctrl-C. Nothing here serves a
-// request: clients talk to the same proxy that runs in production.
+// `codis demo`: a whole product on one machine, to try things out. Starts redis-servers, a
+// dashboard and proxies as programs of their own, does what an operator would do, keeps everything
+// running, and stops it on Ctrl-C. Nothing here serves a request: it is the programs of production.
 import { mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ChildProcess } from "../lib/child-process.ts";
-import { codeOf, OperatorError } from "../lib/operator-error.ts";
+import { codeOf, messageOf, OperatorError } from "../lib/operator-error.ts";
 import { portOwner } from "../lib/port-owner.ts";
-import { SLOT_COUNT } from "../model/slot.ts";
+import { startDashboardProcess } from "./dashboard-process.ts";
 import { KeptProgram, type Role } from "./keep-running.ts";
 import { count, LiveFigures } from "./live-figures.ts";
-import { parseDemoOptions, serverPort, type DemoOptions } from "./options.ts";
-import { spreadSlots, startProxyProcess } from "./proxy-process.ts";
+import { Operator } from "./operator.ts";
+import {
+  DEFAULT_LAYOUT,
+  type DemoOptions,
+  type Layout,
+  parseDemoOptions,
+  PROXIES,
+  serverPorts,
+} from "./options.ts";
+import { startProxyProcess } from "./proxy-process.ts";
+import { showRebalance } from "./rebalance-show.ts";
 import { startRedisServer } from "./redis-server.ts";
-import { claimDirectory } from "./state.ts";
+import { layoutOf, remember } from "./state.ts";
 
 /** How long a program may take to end; a proxy waits for requests in flight. */
 const STOP_GRACE_MS = 8000;
 const HOST = "127.0.0.1";
+const PRODUCT = "codis-demo";
 
 /**
  * Runs until a signal asks for the end. Throws when something cannot be started or kept running.
@@ -29,12 +39,18 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
   }
   // Signals count from the very start: Ctrl-C during the start must leave nothing behind.
   const ending = Promise.withResolvers<Error | null>();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => ending.resolve(null));
-  }
-  const demo = new Demo(options, ending.resolve);
+  let isEnding = false;
+  const end = (trouble: Error | null): void => {
+    isEnding = true;
+    ending.resolve(trouble);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => end(null));
+  const demo = new Demo(options, end, () => isEnding);
   try {
     await demo.start();
+    // It sees the end coming, and what it was starting must be known to stop().
+    if (options.rebalance) await demo.rebalance();
     const trouble = await ending.promise;
     if (trouble !== null) throw trouble;
     demo.say("Stopping ...");
@@ -44,39 +60,84 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
 }
 
 class Demo {
-  #options: DemoOptions;
-  #groups: number;
+  readonly #options: DemoOptions;
+  readonly #operator: Operator;
+  #layout: Layout;
   #figures: LiveFigures | null = null;
-  #programs: KeptProgram[] = []; // in the order of their start
-  #fail: (error: Error) => void;
+  /** In stages, in the order of their start. */
+  readonly #stages: { servers: KeptProgram[]; dashboards: KeptProgram[]; proxies: KeptProgram[] } =
+    {
+      servers: [],
+      dashboards: [],
+      proxies: [],
+    };
+  readonly #fail: (error: Error) => void;
+  readonly #isEnding: () => boolean;
 
-  constructor(options: DemoOptions, fail: (error: Error) => void) {
+  constructor(options: DemoOptions, fail: (error: Error) => void, isEnding: () => boolean) {
     this.#options = options;
     this.#fail = fail;
+    this.#isEnding = isEnding;
+    const layout = layoutOf(options);
+    this.#layout = layout;
+    this.#operator = new Operator(`${HOST}:${layout.dashboardPort}`, PRODUCT);
     checkRedisServer();
-    this.#checkPort(options.port, "--port");
-    this.#checkPort(options.adminPort, "--admin-port");
-    this.#groups = claimDirectory(options.dir, options.groups);
-    for (const number of this.#groupNumbers()) {
-      this.#checkPort(serverPort(options, number), "--port");
+    for (let i = 0; i < PROXIES; i++) {
+      checkPort(layout.port + i, "--port");
+      checkPort(layout.adminPort + i, "--admin-port");
     }
+    checkPort(layout.dashboardPort, "--dashboard-port");
+    const last = layout.groups + (options.rebalance ? 1 : 0);
+    for (const number of numbers(last)) {
+      for (const port of serverPorts(layout, number)) checkPort(port, "--port");
+    }
+    remember(options.dir, layout);
   }
 
   async start(): Promise<void> {
-    const servers = this.#groupNumbers().map((number) => this.#serverRole(number));
-    // All of them are waited for, also when one fails: stop() must know every program.
-    const started = await Promise.allSettled(servers.map((role) => this.#keep(role)));
-    for (const outcome of started) if (outcome.status === "rejected") throw outcome.reason;
-    await this.#keep(this.#proxyRole());
-    process.stdout.write(this.#introduction());
-    this.#figures = new LiveFigures(this.#options.adminPort);
+    const { servers, dashboards, proxies } = this.#stages;
+    await allOf([
+      ...this.#groupNumbers().flatMap((number) => {
+        return this.#serverRoles(number).map((role) => this.#keep(role, servers));
+      }),
+      this.#keep(this.#dashboardRole(), dashboards),
+      ...numbers(PROXIES).map((number) => this.#keep(this.#proxyRole(number), proxies)),
+    ]);
+    for (const number of this.#groupNumbers()) await this.#register(number);
+    await this.#operator.orderReplication();
+    await this.#operator.assignSlots(this.#groupNumbers());
+    for (const number of numbers(PROXIES)) {
+      await this.#operator.addProxy(`${HOST}:${this.#adminPort(number)}`);
+    }
+    process.stdout.write(await this.#introduction());
+    this.#figures = new LiveFigures(numbers(PROXIES).map((number) => this.#adminPort(number)));
   }
 
-  /** The proxy ends before its servers, so that requests in flight still get their replies. */
+  /** Whatever comes of it, the product goes on serving. */
+  async rebalance(): Promise<void> {
+    try {
+      await showRebalance({
+        operator: this.#operator,
+        proxies: this.#proxyAddresses(),
+        addGroup: () => this.#addGroup(),
+        say: (line) => this.say(line),
+        draw: (line) => this.#figures?.instead(line),
+        isEnding: this.#isEnding,
+      });
+    } catch (error) {
+      if (!this.#isEnding()) this.say(`The rebalance came to an end: ${messageOf(error)}.`);
+    }
+    if (!this.#isEnding()) this.say("It goes on serving; Ctrl-C stops everything.");
+  }
+
+  /** Proxies end before what they need, so that requests in flight still get their replies. */
   async stop(): Promise<void> {
     this.#figures?.[Symbol.dispose]();
     this.#figures = null;
-    for (const program of this.#programs.reverse()) await program.stop(STOP_GRACE_MS);
+    const { servers, dashboards, proxies } = this.#stages;
+    for (const stage of [proxies, dashboards, servers]) {
+      await Promise.all(stage.map((program) => program.stop(STOP_GRACE_MS)));
+    }
   }
 
   say(line: string): void {
@@ -84,74 +145,107 @@ class Demo {
     else process.stdout.write(`${line}\n`);
   }
 
-  async #keep(role: Role): Promise<void> {
+  async #keep(role: Role, stage: KeptProgram[]): Promise<void> {
     const say = (line: string): void => this.say(line);
-    this.#programs.push(await KeptProgram.start(role, { say, fail: this.#fail }));
+    stage.push(await KeptProgram.start(role, { say, fail: this.#fail }));
   }
 
-  #serverRole(number: number): Role {
-    const dir = this.#subfolder(`group-${number}`);
+  async #register(number: number): Promise<void> {
+    await this.#operator.addGroup({ id: number, servers: this.#serverAddresses(number) });
+  }
+
+  /** One group more, from now on and at every later start. */
+  async #addGroup(): Promise<number> {
+    const number = this.#layout.groups + 1;
+    await allOf(this.#serverRoles(number).map((role) => this.#keep(role, this.#stages.servers)));
+    this.#layout = { ...this.#layout, groups: number };
+    remember(this.#options.dir, this.#layout);
+    await this.#register(number);
+    await this.#operator.orderReplication();
+    return number;
+  }
+
+  // ------------------------------------------------------------------------------- the programs
+
+  #serverRoles(number: number): Role[] {
+    return serverPorts(this.#layout, number).map((port, i) => {
+      const dir = this.#subfolder(`group-${number}${i === 0 ? "" : "-replica"}`);
+      const args = ["--appendonly", "yes", "--save", ""];
+      return {
+        title: `The server ${HOST}:${port} of group ${number}`,
+        start: () => startRedisServer({ port, dir, args, detached: true }),
+      };
+    });
+  }
+
+  #dashboardRole(): Role {
+    const dir = this.#subfolder("dashboard");
+    const port = this.#layout.dashboardPort;
     return {
-      title: `The server of group ${number}`,
-      start: () =>
-        startRedisServer({
-          port: serverPort(this.#options, number),
-          dir,
-          args: ["--appendonly", "yes", "--save", ""],
-          detached: true,
-        }),
+      title: "The dashboard",
+      start: () => startDashboardProcess({ dir, port, product: PRODUCT }),
     };
   }
 
-  #proxyRole(): Role {
-    const { port, adminPort, ncpu } = this.#options;
-    const dir = this.#subfolder("proxy");
-    const start = (): Promise<ChildProcess> =>
-      startProxyProcess({
-        dir,
-        adminPort,
-        ncpu,
-        settings: {
-          product_name: "codis-demo",
-          proxy_addr: `${HOST}:${port}`,
-          admin_addr: `${HOST}:${adminPort}`,
-        },
-        slots: spreadSlots(this.#groupNumbers().map((number) => this.#serverAddress(number))),
-        detached: true,
-      });
-    return { title: "The proxy", start };
+  #proxyRole(number: number): Role {
+    const dir = this.#subfolder(number === 1 ? "proxy" : `proxy-${number}`);
+    const adminPort = this.#adminPort(number);
+    const settings = {
+      product_name: PRODUCT,
+      proxy_addr: this.#proxyAddresses()[number - 1],
+      admin_addr: `${HOST}:${adminPort}`,
+    };
+    const { ncpu } = this.#options;
+    const start = (): Promise<ChildProcess> => {
+      return startProxyProcess({ dir, adminPort, ncpu, settings, detached: true });
+    };
+    return { title: `Proxy ${number}`, start };
   }
 
-  #introduction(): string {
-    const { port, adminPort, ncpu, dir } = this.#options;
-    const slots = spreadSlots(this.#groupNumbers().map(String));
+  async #introduction(): Promise<string> {
+    const { dir, ncpu } = this.#options;
+    const { dashboardPort, port } = this.#layout;
+    const { slots } = await this.#operator.stats();
     const groups = this.#groupNumbers().map((number) => {
-      const own = slots.filter((slot) => slot.backend_addr_group_id === number);
-      const range = `slots ${own[0]?.id} to ${own.at(-1)?.id}`;
-      return `  group ${number}    ${this.#serverAddress(number)}, ${range}`;
+      const own = slots.filter((slot) => slot.group_id === number).length;
+      const [master, replica] = this.#serverAddresses(number);
+      return `  group ${number}    ${master} and ${replica}, ${count(own, "slot")}`;
     });
-    return `Codis runs: ${SLOT_COUNT} slots on ${count(this.#groups, "redis-server")}.
+    const proxies = this.#proxyAddresses().join(" and ");
+    const admin =
+      dashboardPort === DEFAULT_LAYOUT.dashboardPort ? "" : ` --dashboard=${HOST}:${dashboardPort}`;
+    return `Codis runs: ${PROXIES} proxies, a dashboard, ${count(this.#layout.groups, "group")}.
 
-  clients    ${HOST}:${port}, ${count(ncpu, "worker")}
-  admin API  http://${HOST}:${adminPort}
+  clients    ${proxies}, ${count(ncpu, "worker")} each
+  dashboard  http://${HOST}:${dashboardPort}
 ${groups.join("\n")}
   data       ${shortPath(dir)} (kept for the next start)
 
 Try in another terminal:
   redis-cli -p ${port} set greeting hello
-  redis-benchmark -p ${port} -t set,get -n 200000 -P 16 -q
-  curl -s http://${HOST}:${adminPort}/proxy/stats
+  redis-benchmark -p ${port} -t set,get -n 200000 -r 100000 -P 16 -q
+  bin/codis-admin status${admin}
+  bin/codis-admin migrate 0-99 2 --watch${admin}
+  bin/codis-admin rebalance --watch${admin}
 
 Ctrl-C stops everything.
 `;
   }
 
   #groupNumbers(): number[] {
-    return Array.from({ length: this.#groups }, (_, i) => i + 1);
+    return numbers(this.#layout.groups);
   }
 
-  #serverAddress(number: number): string {
-    return `${HOST}:${serverPort(this.#options, number)}`;
+  #serverAddresses(number: number): string[] {
+    return serverPorts(this.#layout, number).map((port) => `${HOST}:${port}`);
+  }
+
+  #proxyAddresses(): string[] {
+    return numbers(PROXIES).map((number) => `${HOST}:${this.#layout.port + number - 1}`);
+  }
+
+  #adminPort(number: number): number {
+    return this.#layout.adminPort + number - 1;
   }
 
   #subfolder(name: string): string {
@@ -159,18 +253,29 @@ Ctrl-C stops everything.
     mkdirSync(path, { recursive: true });
     return path;
   }
+}
 
-  /** Binding is the only question about a port that the kernel answers truly. */
-  #checkPort(port: number, option: string): void {
-    try {
-      Bun.listen({ hostname: HOST, port, socket: { data() {} } }).stop(true);
-    } catch (error) {
-      if (codeOf(error) !== "EADDRINUSE") throw error;
-      const owner = portOwner(port) || "another program";
-      throw new OperatorError(
-        `port ${port} is taken by ${owner}: stop that, or choose other ports with ${option}`,
-      );
-    }
+/** 1, 2, 3 ... */
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+/** Waits for all, also when one fails: whoever stops the programs must know every one. */
+async function allOf(starts: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(starts);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
+/** Binding is the only question about a port that the kernel answers truly. */
+function checkPort(port: number, option: string): void {
+  try {
+    Bun.listen({ hostname: HOST, port, socket: { data() {} } }).stop(true);
+  } catch (error) {
+    if (codeOf(error) !== "EADDRINUSE") throw error;
+    const owner = portOwner(port) || "another program";
+    throw new OperatorError(
+      `port ${port} is taken by ${owner}: stop that, or choose other ports with ${option}`,
+    );
   }
 }
 

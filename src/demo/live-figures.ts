@@ -14,13 +14,15 @@ interface Reading {
 }
 
 export class LiveFigures implements Disposable {
-  #adminPort: number;
+  #adminPorts: readonly number[];
   #isTerminal: boolean;
   #last: Reading | null = null;
   #timer: Timer;
+  /** What is shown behind the figures. */
+  #note = "";
 
-  constructor(adminPort: number) {
-    this.#adminPort = adminPort;
+  constructor(adminPorts: readonly number[]) {
+    this.#adminPorts = adminPorts;
     this.#isTerminal = process.stdout.isTTY === true;
     const period = this.#isTerminal ? TERMINAL_PERIOD_MS : LOG_PERIOD_MS;
     this.#timer = setInterval(() => void this.#show(), period);
@@ -32,17 +34,23 @@ export class LiveFigures implements Disposable {
     process.stdout.write(`${this.#isTerminal ? ERASE_LINE : ""}${line}\n`);
   }
 
+  /** Shows a text in the place of the figures until it is "" again; on a terminal only. */
+  instead(note: string): void {
+    this.#note = note;
+    if (this.#isTerminal) process.stdout.write(`${ERASE_LINE}${note}`);
+  }
+
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     if (this.#isTerminal) process.stdout.write(ERASE_LINE);
   }
 
   async #show(): Promise<void> {
-    const reading = await readStats(this.#adminPort);
+    const reading = await readStats(this.#adminPorts);
     const before = this.#last;
     this.#last = reading ?? before;
     // The first reading has nothing to be compared with.
-    if (reading === null || before === null) return;
+    if (reading === null || before === null || this.#note !== "") return;
     const line = figuresLine(before, reading);
     process.stdout.write(this.#isTerminal ? `${ERASE_LINE}${line}` : `${line}\n`);
   }
@@ -64,17 +72,25 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-async function readStats(adminPort: number): Promise<Reading | null> {
+/** The sum over all proxies. */
+async function readStats(adminPorts: readonly number[]): Promise<Reading | null> {
   try {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/proxy/stats`);
-    const { ops, sessions } = (await response.json()) as ProxyStats;
+    const all = await Promise.all(
+      adminPorts.map(async (port) => {
+        const response = await fetch(`http://127.0.0.1:${port}/proxy/stats`);
+        return (await response.json()) as ProxyStats;
+      }),
+    );
+    const sum = (value: (stats: ProxyStats) => number): number => {
+      return all.reduce((total, stats) => total + value(stats), 0);
+    };
     return {
       atMs: performance.now(),
-      total: ops.total,
-      errors: ops.fails + ops.redis.errors,
-      sessions: sessions.alive,
+      total: sum(({ ops }) => ops.total),
+      errors: sum(({ ops }) => ops.fails + ops.redis.errors),
+      sessions: sum(({ sessions }) => sessions.alive),
     };
   } catch {
-    return null; // The proxy is being started again.
+    return null; // A proxy is being started again.
   }
 }

@@ -73,7 +73,7 @@ export function spreadSlots(masters: readonly string[]): SlotFill[] {
 }
 
 /** JSON's spelling of a string, a number or a boolean is TOML's as well. */
-function toToml(settings: ProxySettings): string {
+export function toToml(settings: ProxySettings): string {
   return Object.entries(settings)
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join("");

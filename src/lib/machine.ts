@@ -107,20 +107,28 @@ export function isGlobalUnicast(ip: string): boolean {
   return first !== 127 && first < 224 && !ip.startsWith("169.254.");
 }
 
+/** How Linux marks an address that was made up when the interface was created. */
+const MADE_UP = "1";
+
 /**
- * The hardware addresses of all interfaces that have one, as the original finds them, so that a
- * proxy of ours in the place of an original one has the same token.
+ * The hardware addresses of all interfaces that have one, as the original finds them, so that on
+ * an ordinary machine a proxy of ours in the place of an original one has the same token. Left out
+ * are made-up addresses, unless there are no others: containers come and go with theirs, and a
+ * proxy that was started again meanwhile would be a stranger to its dashboard.
  */
 export function hardwareAddresses(): string[] {
-  const macs: string[] = [];
+  const lasting: string[] = [];
+  const madeUp: string[] = [];
   try {
     for (const name of readdirSync(NETWORK_FOLDER)) {
       const mac = readFileSync(`${NETWORK_FOLDER}/${name}/address`, "latin1").trim();
       // Tunnels have an IP address there, of 4 or 16 bytes.
       const bytes = mac.split(":").length;
-      if (/[1-9a-f]/.test(mac) && bytes !== 4 && bytes !== 16) macs.push(mac);
+      if (!/[1-9a-f]/.test(mac) || bytes === 4 || bytes === 16) continue;
+      const origin = readFileSync(`${NETWORK_FOLDER}/${name}/addr_assign_type`, "latin1").trim();
+      (origin === MADE_UP ? madeUp : lasting).push(mac);
     }
-    return macs;
+    return lasting.length > 0 ? lasting : madeUp;
   } catch {
     const found = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
     return [...new Set(found.map(({ mac }) => mac))].filter((mac) => /[1-9a-f]/.test(mac));

@@ -15,7 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   migration: ["model", "redis", "resp", "lib"],
   cli: ["api", "coordinator", "model", "settings", "lib"],
   web: ["api", "coordinator", "model", "settings", "lib"],
-  demo: ["settings", "api", "model", "lib"],
+  demo: ["settings", "redis", "api", "model", "lib"],
   redis: ["resp", "lib"],
   coordinator: ["model", "lib"],
   api: ["model", "lib"],
