@@ -32,7 +32,9 @@ export interface Command {
 export const DASHBOARD_OPTION: Option = {
   name: "dashboard",
   argument: "ADDR",
-  doc: `The dashboard; default CODIS_DASHBOARD of the environment, or ${DEFAULT_DASHBOARD}.`,
+  doc:
+    "The dashboard, or several with commas, of which the one that leads is taken; default " +
+    `CODIS_DASHBOARD of the environment, or ${DEFAULT_DASHBOARD}.`,
 };
 export const AUTH_OPTION: Option = {
   name: "auth",
@@ -83,7 +85,7 @@ export class Call {
   /** The connection is made at the first call. */
   async dashboard(): Promise<DashboardLink> {
     const address = this.given.text("dashboard") ?? (process.env.CODIS_DASHBOARD || null);
-    this.#link ??= await DashboardLink.open(address ?? DEFAULT_DASHBOARD);
+    this.#link ??= await DashboardLink.openLeader(address ?? DEFAULT_DASHBOARD);
     return this.#link;
   }
 

@@ -32,6 +32,24 @@ export class DashboardLink {
     this.#xauth = xauthOf(product);
   }
 
+  /** The first of several that leads; `addresses` have commas between them. */
+  static async openLeader(addresses: string): Promise<DashboardLink> {
+    const all = addresses.split(",").map((address) => address.trim());
+    if (all.length === 1) return await DashboardLink.open(all[0]);
+    const refusals: string[] = [];
+    for (const address of all) {
+      try {
+        const link = await DashboardLink.open(address);
+        await link.stats();
+        return link;
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        refusals.push(error.message);
+      }
+    }
+    throw new OperatorError(`no dashboard can be used: ${refusals.join("; ")}`);
+  }
+
   /** Throws when nobody answers there, or somebody else. */
   static async open(address: string): Promise<DashboardLink> {
     if (parseAddress(address) === null) {
@@ -83,6 +101,21 @@ async function answered<R extends AnyRoute>(
     const complete = params as Readonly<Record<ParamsOf<PathOf<R>>, string>>;
     return await callRoute(address, route, { params: complete, body, timeoutMs });
   } catch (error) {
-    throw error instanceof RemoteError ? explain("dashboard", address, error) : error;
+    if (!(error instanceof RemoteError)) throw error;
+    if (error.reason.includes("not online")) throw await standingBy(address, error);
+    throw explain("dashboard", address, error);
+  }
+}
+
+/** A dashboard of ours says on /readyz whom it waits for. */
+async function standingBy(address: string, error: RemoteError): Promise<OperatorError> {
+  try {
+    const signal = AbortSignal.timeout(HELLO_TIMEOUT_MS);
+    const response = await fetch(`http://${address}/readyz`, { signal });
+    const reason = (await response.text()).trim();
+    if (response.status !== 503 || reason === "") return explain("dashboard", address, error);
+    return new OperatorError(`the dashboard at ${address} does not lead its product: ${reason}`);
+  } catch {
+    return explain("dashboard", address, error);
   }
 }

@@ -23,9 +23,9 @@ codis admin rebalance --drain-group=1   # empties a group, before it is removed
 
 ## Rules for all commands
 
-- \`--dashboard=HOST:PORT\` says where the dashboard is; otherwise the variable CODIS_DASHBOARD, or
-  127.0.0.1:18080. Commands on one proxy take the product's password from \`--auth\` or the variable
-  CODIS_PRODUCT_AUTH.
+- \`--dashboard=HOST:PORT\` says where the dashboard is; otherwise the variable CODIS_DASHBOARD,
+  or 127.0.0.1:18080. Of several, with commas between them, the one that leads is taken. Commands
+  on one proxy take the product's password from \`--auth\` or the variable CODIS_PRODUCT_AUTH.
 - Commands that show something have \`--json\`, for other programs, and \`--watch\`, which shows it
   again every second. With both, each picture is one line of JSON.
 - Commands that cannot be taken back, or move much, ask first. Scripts say \`--yes\`; without it and

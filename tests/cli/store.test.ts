@@ -8,8 +8,10 @@ import { encodeJson } from "../../src/model/json.ts";
 import { idleMapping } from "../../src/model/slot-mapping.ts";
 import { admin, adminFails, adminOk } from "../harness/admin.ts";
 import { startDashboard } from "../harness/dashboard.ts";
+import { startEtcd } from "../harness/etcd.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { tempDir } from "../harness/temp-dir.ts";
+import { startZookeeper, ZOOKEEPER_PROGRAMS } from "../harness/zookeeper.ts";
 
 const test = systemTest("node");
 
@@ -167,4 +169,55 @@ test("what is missing at a coordinator is said", async () => {
   );
   const bad = ["--config-dump", "--product=../x", `--filesystem=${dir.path}`];
   expect(await adminFails(...bad)).toBe("invalid product = ../x");
+});
+
+const SERVICES = [
+  { kind: "etcd", programs: ["etcd"], start: startEtcd },
+  { kind: "zookeeper", programs: ZOOKEEPER_PROGRAMS, start: startZookeeper },
+] as const;
+
+for (const { kind, programs, start } of SERVICES) {
+  systemTest("node", ...programs)(
+    `a dump is restored into ${kind} by both forms`,
+    async () => {
+      using dir = tempDir();
+      await using service = await start();
+      const file = join(dir.path, "dump.json");
+      const dump = { slots: [idleMapping(9, 1)], group: [GROUP], proxy: [PROXY] };
+      writeFileSync(file, JSON.stringify({ ...dump, sentinel: SENTINEL, options: OPTIONS }));
+      const store = ["--product=lab", `--${kind}=${service.address}`];
+      expect(await adminOk(`--config-restore=${file}`, ...store, "--confirm")).toBe("");
+      const dumped = JSON.parse(await adminOk("dump", ...store));
+      expect([dumped.group, dumped.proxy]).toEqual([dump.group, dump.proxy]);
+      expect([dumped.slots[9], dumped.slots.length]).toEqual([idleMapping(9, 1), 1024]);
+      expect([dumped.sentinel, dumped.options]).toEqual([SENTINEL, OPTIONS]);
+      expect(await adminFails("restore", file, ...store, "--yes")).toContain("is not empty");
+      const coordinator = { coordinator_name: kind, coordinator_addr: service.address };
+      await using dashboard = await startDashboard({
+        config: { product_name: "lab", ...coordinator },
+      });
+      const list = JSON.parse(await adminOk("--dashboard-list", store[1]));
+      expect(list).toEqual([{ name: "lab", dashboard: dashboard.address }]);
+      expect(await adminFails("restore", file, ...store, "--yes")).toContain(
+        `a dashboard (${dashboard.address}) has product lab`,
+      );
+    },
+    60_000,
+  );
+}
+
+test("a dashboard that stands by says so, and where the other is", async () => {
+  using dir = tempDir();
+  const root = join(dir.path, "fs");
+  await using first = await startDashboard({ root, config: { product_name: "lab" } });
+  await using second = await startDashboard({
+    root,
+    config: { product_name: "lab" },
+    leads: false,
+  });
+  const refusal = await adminFails("status", `--dashboard=${second.address}`);
+  expect(refusal).toStartWith(`the dashboard at ${second.address} does not lead its product: `);
+  expect(refusal).toContain(`${first.address} (process ${first.pid}) leads the product`);
+  const both = `--dashboard=${second.address},${first.address}`;
+  expect(await adminOk("status", both)).toContain(`dashboard ${first.address}`);
 });
