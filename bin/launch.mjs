@@ -11,7 +11,12 @@ const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 export async function launch(words) {
   // A server takes neither packages from the network nor settings from an .env file it stands by.
   const args = ["--no-install", "--no-env-file", MAIN, ...words, ...process.argv.slice(2)];
-  const env = { ...process.env, CODIS_LAUNCHER_PID: String(process.pid) };
+  const env = {
+    // A dashboard asks each of its proxies; those that hang must not use up Bun's 256 at a time.
+    BUN_CONFIG_MAX_HTTP_REQUESTS: "4096",
+    ...process.env,
+    CODIS_LAUNCHER_PID: String(process.pid),
+  };
   if (typeof process.execve === "function" && process.platform !== "win32") {
     const bun = findBun();
     process.execve(bun, [bun, ...args], env);

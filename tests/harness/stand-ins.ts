@@ -17,9 +17,9 @@ export class StandInProxy implements Disposable {
   isOnline = false;
   fills = 0;
   readonly #server: ApiServer;
-  readonly #stats: ProxyStats;
+  readonly #stats: object;
 
-  private constructor(server: ApiServer, port: number, index: number, stats: ProxyStats) {
+  private constructor(server: ApiServer, port: number, index: number, stats: object) {
     this.#server = server;
     this.#stats = stats;
     this.model = {
@@ -38,7 +38,7 @@ export class StandInProxy implements Disposable {
   }
 
   /** `stats` are those of a real proxy, so that answers have their size. */
-  static async start(index: number, stats: ProxyStats): Promise<StandInProxy> {
+  static async start(index: number, stats: object): Promise<StandInProxy> {
     const server = new ApiServer();
     const proxy = new StandInProxy(server, await server.listen("127.0.0.1", 0), index, stats);
     server.serve({ routes: PROXY_ROUTES, handlers: proxy.#handlers(), authorize: () => {} });
@@ -50,9 +50,12 @@ export class StandInProxy implements Disposable {
   }
 
   #statsNow(): ProxyStats {
+    const stats = { ...this.#stats, online: this.isOnline } as ProxyStats;
+    // An original proxy knows none of it.
+    if (!("slot_revision" in this.#stats)) return stats;
     let newest = 0;
     for (const { revision = 0 } of this.slots.values()) newest = Math.max(newest, revision);
-    return { ...this.#stats, online: this.isOnline, slot_revision: newest, pins_revision: 1e15 };
+    return { ...stats, slot_revision: newest, pins_revision: 1e15 };
   }
 
   #handlers(): Handlers<typeof PROXY_ROUTES> {
