@@ -31,6 +31,8 @@ import {
 } from "./settings.ts";
 import { Topom } from "./topom.ts";
 
+const STOP_TIMEOUT_MS = 10_000;
+
 /** After the lead was lost, or could not be had because of trouble with the coordinator. */
 const STEP_BACK_MS = 2_000;
 
@@ -122,6 +124,15 @@ class Dashboard implements DashboardControl {
     }
   }
 
+  /** A part that does not end must not keep the program, or the lead, for ever. */
+  async #stop(topom: Topom): Promise<void> {
+    const late = new AbortController();
+    const patience = pause(STOP_TIMEOUT_MS, "late", { signal: late.signal }).catch(() => "");
+    const outcome = await Promise.race([topom.stop(), patience]);
+    late.abort();
+    if (outcome === "late") log.error(`some part has not stopped in ${STOP_TIMEOUT_MS} ms`);
+  }
+
   async #stepBack(): Promise<void> {
     await pause(STEP_BACK_MS, undefined, { signal: this.#end.signal }).catch(() => {});
   }
@@ -148,7 +159,7 @@ class Dashboard implements DashboardControl {
       this.#topom = null;
       this.#standsByBecause = why;
       if (!this.#end.signal.aborted) log.warn(`the lead is lost: ${why}`);
-      await topom.stop();
+      await this.#stop(topom);
       // Whoever took it from us, by --remove-lock for instance, shall come first.
       if (!this.#end.signal.aborted) await this.#stepBack();
     } finally {

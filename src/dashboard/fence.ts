@@ -27,13 +27,20 @@ const REPLICA_POLL_MS = 10;
  * written something may go on writing.
  */
 const SADD_WHEN_FULL = [
-  "#!lua flags=allow-oom\nreturn redis.call('SADD', KEYS[1], ARGV[1])",
-  "redis.call('DEL', KEYS[2]) return redis.call('SADD', KEYS[1], ARGV[1])",
+  "#!lua flags=allow-oom\nreturn redis.call('SADD', KEYS[1], unpack(ARGV))",
+  "redis.call('DEL', KEYS[2]) return redis.call('SADD', KEYS[1], unpack(ARGV))",
 ] as const;
+
+interface Queue {
+  readonly waiting: Map<string, PromiseWithResolvers<void>>;
+  isRunning: boolean;
+}
 
 export class Fences {
   /** Token → servers at which its fence stands, as far as we know. */
   readonly #confirmed = new Map<string, Set<string>>();
+  /** What waits to be fenced at each server: one after the other, all that wait at once. */
+  readonly #queues = new Map<string, Queue>();
   /** Proxies that are being shut out or let in right now; nobody else touches their fences. */
   readonly #busy = new Map<string, Promise<void>>();
 
@@ -121,11 +128,34 @@ export class Fences {
     });
   }
 
-  async #fenceAt(server: string, token: string): Promise<void> {
-    await this.servers.use(server, (client) => fenceAt(client, token), {
-      timeoutMs: FENCE_TIMEOUT_MS,
-    });
-    this.#confirmed.get(token)?.add(server);
+  /** Many proxies may be gone at once; a server is asked for its connections once for all. */
+  #fenceAt(server: string, token: string): Promise<void> {
+    const queue = this.#queues.get(server) ?? { waiting: new Map(), isRunning: false };
+    this.#queues.set(server, queue);
+    const fenced = queue.waiting.get(token) ?? Promise.withResolvers<void>();
+    queue.waiting.set(token, fenced);
+    if (!queue.isRunning) void this.#run(server, queue);
+    return fenced.promise;
+  }
+
+  async #run(server: string, queue: Queue): Promise<void> {
+    queue.isRunning = true;
+    while (queue.waiting.size > 0) {
+      await Promise.resolve(); // Whoever asks in this turn comes along.
+      const batch = new Map(queue.waiting);
+      queue.waiting.clear();
+      const task = (client: RedisClient): Promise<void> => fenceAt(client, [...batch.keys()]);
+      try {
+        await this.servers.use(server, task, { timeoutMs: FENCE_TIMEOUT_MS });
+        for (const [token, { resolve }] of batch) {
+          this.#confirmed.get(token)?.add(server);
+          resolve();
+        }
+      } catch (error) {
+        for (const { reject } of batch.values()) reject(error);
+      }
+    }
+    queue.isRunning = false;
   }
 
   async #removeAt(server: string, token: string): Promise<void> {
@@ -161,33 +191,36 @@ export class Fences {
   }
 }
 
-async function fenceAt(client: RedisClient, token: string): Promise<void> {
-  const reply = await addTo(client, token);
+async function fenceAt(client: RedisClient, tokens: readonly string[]): Promise<void> {
+  const reply = await addTo(client, tokens);
   if (reply instanceof ReplyError) {
     if (reply.code !== "READONLY") throw reply;
-    await awaitReplica(client, token);
+    await awaitReplica(client, tokens);
   }
   const list = String(await client.call(["CLIENT", "LIST"]));
-  const kills = idsOf(list, proxyConnectionName(token)).map((id) => ["CLIENT", "KILL", "ID", id]);
+  const names = new Set(tokens.map(proxyConnectionName));
+  const kills = idsOf(list, names).map((id) => ["CLIENT", "KILL", "ID", id]);
   if (kills.length === 0) return;
   const failed = (await client.pipeline(kills)).find((each) => each instanceof ReplyError);
   if (failed instanceof ReplyError) throw failed;
 }
 
-async function addTo(client: RedisClient, token: string): Promise<Reply> {
-  let [reply] = await client.pipeline([["SADD", FENCE_KEY, token]]);
+async function addTo(client: RedisClient, tokens: readonly string[]): Promise<Reply> {
+  let [reply] = await client.pipeline([["SADD", FENCE_KEY, ...tokens]]);
   if (!(reply instanceof ReplyError) || reply.code !== "OOM") return reply;
   for (const script of SADD_WHEN_FULL) {
     const keys = [2, FENCE_KEY, `${FENCE_KEY}:`];
-    [reply] = await client.pipeline([["EVAL", script, ...keys, token]]);
+    [reply] = await client.pipeline([["EVAL", script, ...keys, ...tokens]]);
     if (!(reply instanceof ReplyError)) return reply;
   }
   return reply;
 }
 
-async function awaitReplica(client: RedisClient, token: string): Promise<void> {
+async function awaitReplica(client: RedisClient, tokens: readonly string[]): Promise<void> {
   const deadlineMs = performance.now() + FENCE_TIMEOUT_MS;
-  while ((await client.call(["SISMEMBER", FENCE_KEY, token])) !== 1) {
+  for (;;) {
+    const members = await client.call(["SMEMBERS", FENCE_KEY]);
+    if (Array.isArray(members) && tokens.every((token) => members.includes(token))) return;
     if (performance.now() > deadlineMs) {
       throw new OperatorError(`the replica ${client.address} does not get the fence of its master`);
     }
@@ -195,11 +228,11 @@ async function awaitReplica(client: RedisClient, token: string): Promise<void> {
   }
 }
 
-/** The ids of the connections of that name. */
-function idsOf(list: string, name: string): string[] {
+/** The ids of the connections of those names. */
+function idsOf(list: string, names: ReadonlySet<string>): string[] {
   return list
     .split("\n")
-    .filter((line) => line.includes(` name=${name} `))
+    .filter((line) => names.has(/ name=(\S*) /.exec(line)?.[1] ?? ""))
     .map((line) => /^id=(\d+) /.exec(line)?.[1] ?? "")
     .filter((id) => id !== "");
 }

@@ -34,6 +34,8 @@ const SILENCE_CHECK_MS = 100;
 /** A connection that is refused is tried once more, for proxies that are being restarted. */
 const RETRY_MS = 200;
 
+const ALL_SLOTS: readonly number[] = Array.from({ length: SLOT_COUNT }, (_, id) => id);
+
 /** The counter of a revision, below the term. */
 const COUNTER_SPAN = 2 ** 32;
 
@@ -46,11 +48,15 @@ interface Derived {
 }
 
 interface Places {
-  /** Null is anywhere: an earlier leader may have told a proxy what the records do not say. */
-  readonly known: ReadonlySet<string> | null;
+  /** What this leader has told anybody since all proxies last agreed on the slot. */
+  readonly known: ReadonlySet<string>;
+  /** False: an earlier leader may have told a proxy of any other place. */
+  readonly isComplete: boolean;
   /** The revision of the last push. */
   readonly push: number;
 }
+
+const ANYWHERE: Places = { known: new Set(), isComplete: false, push: 0 };
 
 export interface FleetOptions {
   readonly config: DashboardConfig;
@@ -66,7 +72,7 @@ export class ProxyFleet implements Fleet {
   /** Fenced proxies that are being brought up: they get every push again. */
   readonly #returning = new Set<string>();
   /** Where requests for a slot may go since all proxies last agreed on it. */
-  readonly #places: Places[] = Array.from({ length: SLOT_COUNT }, () => ({ known: null, push: 0 }));
+  readonly #places: Places[] = Array.from({ length: SLOT_COUNT }, () => ANYWHERE);
   #counter = 0;
 
   constructor(readonly options: FleetOptions) {}
@@ -107,11 +113,7 @@ export class ProxyFleet implements Fleet {
   // ---------------------------------------------------------------------------------- what is told
 
   views(): readonly SlotFill[] {
-    return viewsOf(
-      Array.from({ length: SLOT_COUNT }, (_, id) => id),
-      this.#source(),
-      NOBODY,
-    );
+    return viewsOf(ALL_SLOTS, this.#source(), NOBODY);
   }
 
   async resync(slots: Iterable<number>, options: PushOptions = {}): Promise<void> {
@@ -126,7 +128,8 @@ export class ProxyFleet implements Fleet {
     for (const view of views) {
       // Unless a newer push is on its way.
       if (this.#places[view.id].push !== revision) continue;
-      this.#places[view.id] = { known: new Set(placesOf(view)), push: revision };
+      const known = new Set(placesOf(view));
+      this.#places[view.id] = { known, isComplete: true, push: revision };
     }
   }
 
@@ -154,12 +157,11 @@ export class ProxyFleet implements Fleet {
     link.isComingUp = true;
     try {
       await hosts.learn([link.model.admin_addr, ...this.#allServers()]);
-      const all = Array.from({ length: SLOT_COUNT }, (_, id) => id);
-      await step(
-        link,
-        "fillslots failed",
-        link.fill(this.#derive(all).fillsOf(link), PUSH_TIMEOUT_MS),
-      );
+      const { fillsOf, revision, views } = this.#derive(ALL_SLOTS);
+      this.#widenPlaces(views, revision);
+      await step(link, "fillslots failed", link.fill(fillsOf(link), PUSH_TIMEOUT_MS));
+      link.isUp = true;
+      this.#noteAgreement();
       await step(link, "set pins failed", link.setPins(this.#pinTable(), PUSH_TIMEOUT_MS));
       await fences.letIn(token, () => this.#returning.has(token) && !link.lacksSomething);
       await step(link, "start failed", link.start(PUSH_TIMEOUT_MS));
@@ -178,8 +180,7 @@ export class ProxyFleet implements Fleet {
   async shutOut(link: ProxyLink): Promise<void> {
     this.#returning.delete(link.model.token);
     link.lacksSomething = true;
-    const ids = Array.from({ length: SLOT_COUNT }, (_, id) => id);
-    await this.options.fences.shutOut(link.model.token, this.#placesOf(ids));
+    await this.options.fences.shutOut(link.model.token, this.#placesOf(ALL_SLOTS));
   }
 
   // ---------------------------------------------------------------------------------------- pushes
@@ -306,23 +307,29 @@ export class ProxyFleet implements Fleet {
   }
 
   /** From now on requests for these slots may also go where the views say; returns all places. */
-  #widenPlaces(views: readonly SlotFill[], revision: number): Set<string> {
+  #widenPlaces(views: readonly SlotFill[], push: number): Set<string> {
     for (const view of views) {
-      const { known } = this.#places[view.id];
-      const wider = known === null ? null : new Set([...known, ...placesOf(view)]);
-      this.#places[view.id] = { known: wider, push: revision };
+      const { known, isComplete } = this.#places[view.id];
+      this.#places[view.id] = { known: new Set([...known, ...placesOf(view)]), isComplete, push };
     }
     return this.#placesOf(views.map(({ id }) => id));
   }
 
   #placesOf(ids: readonly number[]): Set<string> {
-    const places = new Set<string>();
-    for (const id of ids) {
-      const { known } = this.#places[id];
-      if (known === null) return new Set(this.#allServers());
-      for (const place of known) places.add(place);
-    }
-    return places;
+    const found = ids.map((id) => this.#places[id]);
+    const isAnywhere = found.some(({ isComplete }) => !isComplete);
+    return new Set([
+      ...found.flatMap(({ known }) => [...known]),
+      ...(isAnywhere ? this.#allServers() : []),
+    ]);
+  }
+
+  /** When all proxies have taken a whole table from us, nobody goes by an earlier leader's word. */
+  #noteAgreement(): void {
+    if (!this.links().every((link) => link.isUp || link.model.fenced)) return;
+    this.#places.forEach((places, id) => {
+      if (!places.isComplete) this.#places[id] = { ...places, isComplete: true };
+    });
   }
 
   #allServers(): string[] {

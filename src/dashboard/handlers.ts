@@ -4,6 +4,7 @@
 import type { DASHBOARD_ROUTES, ProductDump } from "../api/dashboard-routes.ts";
 import { RemoteError } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
+import { LeadershipLost } from "../coordinator/coordinator.ts";
 import { type Handlers, type Ok, PlainReply, Redirect } from "../api/route.ts";
 import { type LogLevel, log, parseLogLevel } from "../lib/log.ts";
 import { COMPILE, VERSION } from "../lib/version.ts";
@@ -230,6 +231,7 @@ async function told<T>(effect: Promise<T>): Promise<T> {
   try {
     return await effect;
   } catch (error) {
+    if (error instanceof LeadershipLost) throw new ApiError("not-ready", "topom is not online");
     if (error instanceof ProxiesFailed) throw new ApiError("bad-gateway", error.message);
     const isRemote =
       error instanceof ConnectionError ||

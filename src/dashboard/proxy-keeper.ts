@@ -15,9 +15,6 @@ import { ProxyLink } from "./proxy-link.ts";
 const POLL_PERIOD_MS = 1_000;
 const TICK_MS = 50;
 
-/** All slots of a product are a large body; so many proxies get them at the same time. */
-const MAX_BRING_UPS = 8;
-
 interface Seat {
   isBusy: boolean;
   dueMs: number;
@@ -28,7 +25,6 @@ interface Seat {
 export class ProxyKeeper implements Part {
   readonly #seats = new Map<string, Seat>();
   #timer: Timer | null = null;
-  #bringUps = 0;
 
   constructor(
     private readonly fleet: ProxyFleet,
@@ -70,7 +66,7 @@ export class ProxyKeeper implements Part {
       if (this.#timer === null) return;
       await this.#noteKind(link, stats);
       if (!needsBringUp(link, stats)) this.#note(link, seat, "");
-      else if (!link.isComingUp && this.#bringUps < MAX_BRING_UPS) {
+      else if (!link.isComingUp) {
         // Polls go on meanwhile: they tell whether the proxy lives.
         this.#bringUp(link, stats).catch((error: unknown) => {
           this.#note(link, seat, messageOf(error));
@@ -84,14 +80,9 @@ export class ProxyKeeper implements Part {
   }
 
   async #bringUp(link: ProxyLink, stats: ProxyStats): Promise<void> {
-    this.#bringUps++;
-    try {
-      if (!stats.online) await this.#noteRestart(link);
-      await this.fleet.bringUp(link);
-      log.info(`${link.name} at ${link.model.admin_addr} has all slots and is online`);
-    } finally {
-      this.#bringUps--;
-    }
+    if (!stats.online) await this.#noteRestart(link);
+    await this.fleet.bringUp(link);
+    log.info(`${link.name} at ${link.model.admin_addr} has all slots and is online`);
   }
 
   /** A proxy of ours in the place of an original one, or the reverse. */

@@ -24,6 +24,8 @@ export class ProxyLink {
   pinsRevision = 0;
   /** It missed a push, or was restarted: it gets everything anew at the next occasion. */
   lacksSomething = true;
+  /** It has taken a whole table from this leader. */
+  isUp = false;
   /** A bring-up is under way. */
   isComingUp = false;
   /** When it was asked first of all that it has not answered yet; null while nothing waits. */

@@ -6,7 +6,13 @@
  * Writes go through the lead (`Leadership.write`): a dashboard that another one has replaced gets
  * `LeadershipLost` and nothing is written.
  */
-import type { Coordinator, Leadership, Write } from "../coordinator/coordinator.ts";
+import { ApiError } from "../api/errors.ts";
+import {
+  type Coordinator,
+  type Leadership,
+  LeadershipLost,
+  type Write,
+} from "../coordinator/coordinator.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { type Group, parseGroup } from "../model/group.ts";
 import { decodeJson, encodeJson, RecordReader } from "../model/json.ts";
@@ -101,7 +107,11 @@ export class StoredRecords implements Records {
         await this.leadership.write(checked.flatMap((change) => writesOf(this.product, change)));
       } catch (error) {
         this.#isStale = true; // A part of it may have been written.
-        throw error;
+        if (error instanceof LeadershipLost) throw error;
+        throw new ApiError(
+          "bad-gateway",
+          `store: update ${nameOf(checked[0])} failed: ${messageOf(error)}`,
+        );
       }
       this.#snapshot = checked.reduce(applied, this.#snapshot);
     });
@@ -215,6 +225,19 @@ function writesOf(product: string, change: Change): Write[] {
   if ("job" in change) return put(layout.jobPath(product, change.job.id), change.job);
   if ("removedJob" in change) return gone(layout.jobPath(product, change.removedJob));
   return put(layout.optionsPath(product), change.options);
+}
+
+/** As the original calls it in its errors. */
+function nameOf(change: Change): string {
+  if ("slots" in change)
+    return change.slots.length === 1 ? `slot-[${change.slots[0].id}]` : "slots";
+  if ("group" in change) return `group-[${change.group.id}]`;
+  if ("removedGroup" in change) return `group-[${change.removedGroup}]`;
+  if ("proxy" in change) return `proxy-[${change.proxy.token}]`;
+  if ("removedProxy" in change) return `proxy-[${change.removedProxy}]`;
+  if ("sentinel" in change) return "sentinel";
+  if ("job" in change) return `job-[${change.job.id}]`;
+  return "removedJob" in change ? `job-[${change.removedJob}]` : "options";
 }
 
 /** The snapshot after the change; neither is changed in place. */
