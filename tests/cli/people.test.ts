@@ -35,10 +35,12 @@ test("a product is built from nothing, and its status says what is still wrong",
     timeoutMs: 30_000,
   });
   await run(`replicas on ${replica.address}`);
+  // The order to replicate stands a moment longer than it takes the link to be up.
+  const isSynced = new RegExp(`${replica.address} +replica +ok .* yes`);
+  await until(async () => isSynced.test(await run("status")), { timeoutMs: 30_000 });
   const status = await run("status");
   expect(status).toContain("1,024 slots in 1 group of 2 servers");
   expect(status).toMatch(new RegExp(`1 +1024  ${master.address} +master +ok`));
-  expect(status).toMatch(new RegExp(`${replica.address} +replica +ok .* yes`));
   expect(status).toMatch(new RegExp(`1  online +${proxy.address} +127.0.0.1:${proxy.adminPort}`));
 
   const summary = JSON.parse(await run("status --json"));
