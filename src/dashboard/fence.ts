@@ -22,6 +22,9 @@ import type { ServerAnswer } from "./servers.ts";
 const FENCE_TIMEOUT_MS = 2_000;
 const REPLICA_POLL_MS = 10;
 
+/** Of the connection that makes a fence. */
+const OWN_NAME = "codis-fence";
+
 /**
  * SADD where the server is full. From Redis 7 on the flag allows it; before, a script that has
  * written something may go on writing.
@@ -197,12 +200,28 @@ async function fenceAt(client: RedisClient, tokens: readonly string[]): Promise<
     if (reply.code !== "READONLY") throw reply;
     await awaitReplica(client, tokens);
   }
-  const list = String(await client.call(["CLIENT", "LIST"]));
+  const list = await checkedList(client, tokens);
   const names = new Set(tokens.map(proxyConnectionName));
   const kills = idsOf(list, names).map((id) => ["CLIENT", "KILL", "ID", id]);
   if (kills.length === 0) return;
   const failed = (await client.pipeline(kills)).find((each) => each instanceof ReplyError);
   if (failed instanceof ReplyError) throw failed;
+}
+
+/**
+ * All connections of the server, once it has shown that it does for us what it has to do for the
+ * proxies, which have the same login: one that cannot ask, or has no name, is not shut out.
+ */
+async function checkedList(client: RedisClient, tokens: readonly string[]): Promise<string> {
+  const replies = await client.pipeline([
+    ["CLIENT", "SETNAME", OWN_NAME],
+    ["SISMEMBER", FENCE_KEY, tokens[0]],
+    ["CLIENT", "LIST"],
+  ]);
+  for (const reply of replies) if (reply instanceof ReplyError) throw reply;
+  const [, asked, list] = replies;
+  if (asked === 1 && String(list).includes(` name=${OWN_NAME} `)) return String(list);
+  throw new OperatorError(`${client.address} does not keep a fence`);
 }
 
 async function addTo(client: RedisClient, tokens: readonly string[]): Promise<Reply> {

@@ -15,7 +15,8 @@ import { RemoteError } from "../api/client.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import type { KeyPin, PinTable } from "../model/key-pin.ts";
-import { SLOT_COUNT, type SlotFill, slotOfKey } from "../model/slot.ts";
+import { REVISIONS_PER_TERM, SLOT_COUNT, type SlotFill, slotOfKey, termOf } from "../model/slot.ts";
+import type { ProxyStats } from "../model/proxy-stats.ts";
 import type { ProxyPoll } from "../model/topom-stats.ts";
 import type { Fences } from "./fence.ts";
 import type { Hosts } from "./hosts.ts";
@@ -35,9 +36,6 @@ const SILENCE_CHECK_MS = 100;
 const RETRY_MS = 200;
 
 const ALL_SLOTS: readonly number[] = Array.from({ length: SLOT_COUNT }, (_, id) => id);
-
-/** The counter of a revision, below the term. */
-const COUNTER_SPAN = 2 ** 32;
 
 /** What one push is made of. */
 interface Derived {
@@ -176,6 +174,23 @@ export class ProxyFleet implements Fleet {
     }
   }
 
+  /**
+   * A proxy has heard of a later term than ours: the record of it was lost, or the product restored
+   * from a copy. It refuses what we tell it, so our term becomes the latest of all.
+   */
+  async outbid({ slot_revision = 0, pins_revision = 0 }: Partial<ProxyStats>): Promise<void> {
+    const { records } = this.options;
+    const heard = termOf(Math.max(slot_revision, pins_revision));
+    if (heard <= records.options.term) return;
+    log.warn(
+      `a proxy has heard of term ${heard}, and ours is ${records.options.term}: it is raised`,
+    );
+    await records.amend(() => {
+      const term = Math.max(records.options.term, heard + 1);
+      return [{ options: { ...records.options, term } }];
+    });
+  }
+
   /** Shuts a proxy out of every server that a slot may be served from. */
   async shutOut(link: ProxyLink): Promise<void> {
     this.#returning.delete(link.model.token);
@@ -273,7 +288,7 @@ export class ProxyFleet implements Fleet {
 
   #nextRevision(): number {
     this.#counter++;
-    return this.options.records.options.term * COUNTER_SPAN + this.#counter;
+    return this.options.records.options.term * REVISIONS_PER_TERM + this.#counter;
   }
 
   /** The views of this moment, under one revision; proxies in the same place share one. */

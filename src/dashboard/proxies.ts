@@ -2,7 +2,7 @@
 // when telling fails it stays known, and the keeper brings it up as soon as it answers.
 
 import { ApiError } from "../api/errors.ts";
-import { callRoute } from "../api/client.ts";
+import { callRoute, RemoteError } from "../api/client.ts";
 import { PROXY_ROUTES } from "../api/routes.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
@@ -12,6 +12,11 @@ import type { Product } from "./product.ts";
 import { ProxyLink } from "./proxy-link.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
+
+/** A proxy that is to end lets requests in flight finish; after so long it is shut out. */
+const END_PATIENCE_MS = 5_000;
+const END_POLL_MS = 50;
+const END_QUESTION_MS = 1_000;
 
 /** A product with the fleet as a whole, which other commands need not know. */
 export type ProductOfProxies = Product & { readonly fleet: ProxyFleet };
@@ -50,8 +55,9 @@ export async function reinitProxy(product: ProductOfProxies, token: string): Pro
 }
 
 /**
- * Shuts a proxy down and forgets it. With force also one that cannot be reached: it is shut out of
- * the servers first, and stays so, because it may live on where nobody sees it.
+ * Shuts a proxy down, and forgets it when it has ended: as long as it finishes requests it acts on
+ * what it knows of the slots. With force also one that cannot be reached: it is shut out of the
+ * servers first, and stays so, because it may live on where nobody sees it.
  */
 export async function removeProxy(
   product: ProductOfProxies,
@@ -61,6 +67,7 @@ export async function removeProxy(
   const link = requireLink(product, token);
   try {
     await link.shutdown(CALL_TIMEOUT_MS);
+    if (!(await ends(link)) && !link.isLegacy) await product.fleet.shutOut(link);
   } catch (error) {
     if (!isForced) {
       throw new ApiError(
@@ -75,6 +82,20 @@ export async function removeProxy(
     if (product.records.proxies.has(token)) await product.records.save({ removedProxy: token });
   });
   log.info(`proxy-[${token}] at ${link.model.admin_addr} is removed`);
+}
+
+/** False when it still answers after a while. */
+async function ends(link: ProxyLink): Promise<boolean> {
+  const deadlineMs = performance.now() + END_PATIENCE_MS;
+  while (performance.now() < deadlineMs) {
+    try {
+      await link.ping(END_QUESTION_MS);
+    } catch (error) {
+      if (error instanceof RemoteError && error.trouble === "unreachable") return true;
+    }
+    await Bun.sleep(END_POLL_MS);
+  }
+  return false;
 }
 
 async function shutOut(product: ProductOfProxies, link: ProxyLink): Promise<void> {

@@ -65,6 +65,7 @@ export class ProxyKeeper implements Part {
       }
       if (this.#timer === null) return;
       await this.#noteKind(link, stats);
+      await this.fleet.outbid(stats);
       if (!needsBringUp(link, stats)) this.#note(link, seat, "");
       else if (!link.isComingUp) {
         // Polls go on meanwhile: they tell whether the proxy lives.

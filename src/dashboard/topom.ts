@@ -80,7 +80,9 @@ export class Topom implements Product {
   ): Promise<Topom> {
     const records = await StoredRecords.load(coordinator, leadership, config.productName);
     const { options } = records;
-    await records.save({ options: { ...options, term: options.term + 1 } });
+    // Numbers of jobs are never given twice, even when the options were lost.
+    const last_job = Math.max(options.last_job, ...records.jobs.keys());
+    await records.save({ options: { ...options, term: options.term + 1, last_job } });
     log.info(
       `product ${config.productName} loaded: term ${records.options.term}, ` +
         `${records.groups.size} groups, ${records.proxies.size} proxies, ${records.jobs.size} jobs`,

@@ -10,6 +10,13 @@ export const SLOT_COUNT = 1024;
  */
 export const ForwardMethod = { SYNC: 0, SEMI_ASYNC: 1, MIGRATE: 2 } as const;
 
+/** A revision is the term of the leader who gave it, times this, and a counter of its own. */
+export const REVISIONS_PER_TERM = 2 ** 32;
+
+export function termOf(revision: number): number {
+  return Math.floor(revision / REVISIONS_PER_TERM);
+}
+
 /** The Slot object of the control protocol, as pushed and as listed. An absent field is zero. */
 export interface SlotFill {
   readonly id: number;

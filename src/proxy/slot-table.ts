@@ -6,9 +6,16 @@
 // numbers what it pushes as well, and those numbers rise even over its restarts: a record that
 // arrives after a newer one of its slot changes nothing.
 
+import { OperatorError } from "../lib/operator-error.ts";
 import type { PinTable } from "../model/key-pin.ts";
-import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
+import { SLOT_COUNT, type SlotFill, termOf } from "../model/slot.ts";
 import { normalizeSlotFill } from "../model/slot-fill.ts";
+
+/**
+ * Another dashboard has told us what to do since. To drop that in silence would make a dashboard
+ * believe that it is followed, one that has lost the number of its term for instance.
+ */
+export class OutdatedTerm extends OperatorError {}
 
 export class SlotTable {
   /** 0 until the first fill. */
@@ -23,9 +30,10 @@ export class SlotTable {
    * Replaces the slots named; the last one wins when a list names a slot twice. A record with a
    * lower revision than the one that is here is dropped; one without (from an original dashboard,
    * from a file) always counts. Returns the revision in which all of them, or newer ones, are in
-   * the table.
+   * the table. Throws `OutdatedTerm`.
    */
   fill(slots: readonly SlotFill[]): number {
+    for (const { id, revision } of slots) checkTerm(revision, this.#slots[id].revision);
     const news = slots.filter((slot) => !this.#isOutdated(slot));
     if (news.length > 0) this.revision++;
     for (const slot of news) {
@@ -41,6 +49,7 @@ export class SlotTable {
 
   /** Replaces all pins, unless a newer table is here. Returns the revision in which it is. */
   setPins(table: PinTable): number {
+    checkTerm(table.revision, this.#pins.revision);
     if (table.revision >= this.#pins.revision) {
       this.#pins = table;
       this.#pinsChanged = ++this.revision;
@@ -100,4 +109,12 @@ export class SlotTable {
     }
     return counts;
   }
+}
+
+function checkTerm(given = 0, known = 0): void {
+  if (given === 0 || termOf(given) >= termOf(known)) return;
+  throw new OutdatedTerm(
+    `a dashboard of term ${termOf(known)} has filled this proxy, and this one is of term ` +
+      `${termOf(given)}`,
+  );
 }

@@ -137,17 +137,27 @@ test("a question is answered once, by its number", () => {
   expect(ends.sent[1]).toEqual({ kind: "ask", id: 1, question: { kind: "info" } });
 });
 
-test("the parent's order, its death and SIGTERM all let requests finish before the exit", () => {
+test("the parent's order and SIGTERM let requests finish before the exit", () => {
   const ends = new Ends();
   linkToParent(ends, ends);
   ends.deliver({ kind: "order", id: 1, order: { kind: "configure", setup: SETUP } });
   log.setLevel("none");
   ends.terminate();
-  ends.loseParent();
   ends.deliver({ kind: "shutdown", timeoutMs: 5 });
   log.setLevel("info");
-  expect(ends.called.slice(1)).toEqual(["shutdown 77", "shutdown 77", "shutdown 5"]);
+  expect(ends.called.slice(1)).toEqual(["shutdown 77", "shutdown 5"]);
   expect(ends.exits).toEqual([]);
   ends.ended[0]();
   expect(ends.exits).toEqual([0]);
+});
+
+test("a worker that has lost its parent ends at once, whatever it was doing", () => {
+  const ends = new Ends();
+  linkToParent(ends, ends);
+  ends.deliver({ kind: "order", id: 1, order: { kind: "configure", setup: SETUP } });
+  log.setLevel("none");
+  ends.loseParent();
+  log.setLevel("info");
+  expect(ends.exits).toEqual([1]);
+  expect(ends.called).toEqual(["configure 4"]);
 });

@@ -56,7 +56,7 @@ export interface ParentLink {
 /** How long a question to the parent may stay open before it is answered with null. */
 const ASK_TIMEOUT_MS = 5_000;
 
-/** Requests in flight get this long when a worker loses its parent before it was configured. */
+/** Requests in flight get this long when a worker is to end before it was configured. */
 const DEFAULT_SHUTDOWN_TIMEOUT_MS = 10_000;
 
 /** What the link needs of a process; tests give their own. */
@@ -71,7 +71,6 @@ export interface WorkerChannel {
 class Link implements ParentLink {
   #shutdownTimeoutMs = DEFAULT_SHUTDOWN_TIMEOUT_MS;
   #nextQuestion = 1;
-  #isEnding = false;
   readonly #questions = new Map<number, (answer: unknown) => void>();
 
   constructor(
@@ -160,15 +159,13 @@ class Link implements ParentLink {
     this.control.configure(setup);
   }
 
-  /** The parent died. Clients are served to the end of their requests; a new parent brings its own
-   * workers, and two tables side by side would be worse than a closed connection. */
+  /** Nobody can tell us where slots are now: a closed connection is better than a lost write. */
   #onParentGone(): void {
-    if (!this.#isEnding) log.error("the parent process is gone; this worker finishes and exits");
-    this.#shutdown(this.#shutdownTimeoutMs);
+    log.error("the parent process is gone; this worker ends");
+    this.channel.exit(1);
   }
 
   #shutdown(timeoutMs: number): void {
-    this.#isEnding = true;
     this.control.shutdown(timeoutMs, () => this.channel.exit(0));
   }
 

@@ -23,7 +23,7 @@ import {
   type WorkerStats,
 } from "./ipc.ts";
 import { killClients, listClients } from "./local-clients.ts";
-import { libc, PR_SET_TIMERSLACK, SCHED_BATCH } from "../lib/libc.ts";
+import { libc, PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, SCHED_BATCH } from "../lib/libc.ts";
 import { Poller } from "../net/poller.ts";
 import { Listener } from "./listener.ts";
 import type {
@@ -50,10 +50,23 @@ const TICK_MS = 100;
 const TICKS_PER_SWEEP = 10;
 const SHUTDOWN_POLL_MS = 10;
 
+const SIGKILL = 9;
+
 export function runWorker(): void {
+  endWithParent();
   askForBatches();
   const worker = new Worker();
   worker.link = linkToParent(worker);
+}
+
+/**
+ * A parent that is started again has the same token and tells the dashboard what its own workers
+ * do. One of its predecessor's that lived on, or slept, would write by the old table meanwhile, and
+ * nobody would know. So the kernel ends us with our parent; if it was faster than this call, it
+ * never gave us any slots.
+ */
+function endWithParent(): void {
+  libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
 /**
