@@ -17,6 +17,7 @@ import { keyIndex } from "./command-keys.ts";
 import { type Command, Join } from "./commands.ts";
 import { E } from "./errors.ts";
 import { joinReplies } from "./join.ts";
+import { keyName } from "./pins.ts";
 import {
   type Crowded,
   freeRequest,
@@ -33,6 +34,8 @@ class Part {
   /** The connection, or null when the slot decides. */
   backend: Backend | null = null;
   slot: Slot | null = null;
+  /** Its keys are pinned: while the slot moves they are at one server and the others elsewhere. */
+  isPinned = false;
   /** How many keys, and how many bytes their arguments take with headers and line ends. */
   keys = 0;
   bytes = 0;
@@ -80,7 +83,8 @@ function plan(session: Session, args: Args, keys: number, width: number): boolea
     const slot = slots[slotOf(args.bytes, args.start(key), args.end(key))];
     if (slot.master === null && !slot.isHeld) return false;
     const backend = slot.isPlain ? slot.master!.lane(session.lane, session.id) : null;
-    const index = partFor(backend, slot);
+    const isPinned = slot.pins.size > 0 && backend === null && isPin(session, slot, args, key);
+    const index = partFor(backend, slot, isPinned);
     const part = parts[index];
     part.keys++;
     part.bytes += rawEnd(args, i, width) - rawStart(args, i);
@@ -90,16 +94,23 @@ function plan(session: Session, args: Args, keys: number, width: number): boolea
   return true;
 }
 
+function isPin(session: Session, slot: Slot, args: Args, index: number): boolean {
+  const key = asBuffer(args.bytes).subarray(args.start(index), args.end(index));
+  return slot.pins.has(keyName(session.lane >> 1, key));
+}
+
 /** The part that takes keys of this place; a new one when there is none. */
-function partFor(backend: Backend | null, slot: Slot): number {
+function partFor(backend: Backend | null, slot: Slot, isPinned: boolean): number {
   for (let i = 0; i < partCount; i++) {
     const part = parts[i];
+    if (part.isPinned !== isPinned) continue;
     if (backend === null ? part.slot === slot : part.backend === backend) return i;
   }
   if (partCount === parts.length) parts.push(new Part());
   const part = parts[partCount];
   part.backend = backend;
   part.slot = backend === null ? slot : null;
+  part.isPinned = isPinned;
   part.keys = 0;
   part.bytes = 0;
   return partCount++;

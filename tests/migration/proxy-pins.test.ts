@@ -114,3 +114,20 @@ test("a command with a pinned key and others has no server that could do it", as
   await pin(proxy, null);
   expect(await client.read()).toEqual(["x"]);
 });
+
+test("MGET and DEL take pinned keys from the source and the others from the target", async () => {
+  await using pair = await startPair();
+  const { source, target, proxy } = pair;
+  const others = Array.from({ length: 5 }, (_, i) => movingKey(`${i}`));
+  for (const key of [BIG, ...others]) await source.call("SET", key, `value of ${key}`);
+  await pin(proxy, "pinned", BIG);
+  await begin(proxy, source, target);
+  using client = await connect(proxy.port);
+  const names = [others[0], BIG, ...others.slice(1), BIG];
+  const values = names.map((name) => `value of ${name}`);
+  expect(await client.call("MGET", ...names)).toEqual(values);
+  expect(await client.call("MSET", BIG, "1", others[0], "2")).toBe("OK");
+  expect(await source.call("KEYS", "*")).toEqual([BIG]);
+  expect(await source.call("GET", BIG)).toBe("1");
+  expect(await client.call("DEL", BIG, ...others)).toBe(6);
+});
