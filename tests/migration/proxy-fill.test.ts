@@ -28,12 +28,15 @@ test("a record that comes after a newer one of its slot changes nothing", async 
     ncpu: 2,
     slots: [{ addr: a.address, ...ALL_SLOTS, revision: 1 }],
   });
-  await fill(proxy, b.address, { revision: 4_294_967_297 });
-  await fill(proxy, a.address, { revision: 7 });
+  const newest = 2 ** 32 + 8;
+  await fill(proxy, b.address, { revision: newest });
+  await fill(proxy, a.address, { revision: newest - 1 });
+  // A leader of an earlier term must not believe that it is followed.
+  await expect(fill(proxy, a.address, { revision: 7 })).rejects.toThrow("answered 400");
   using client = await connect(proxy.port);
   expect(await client.call("SET", key, "value")).toBe("OK");
   expect(await b.call("GET", key)).toBe("value");
-  expect((await proxy.stats()).slot_revision).toBe(4_294_967_297);
+  expect((await proxy.stats()).slot_revision).toBe(newest);
   // A dashboard of the original knows no revisions; what it says counts.
   await fill(proxy, a.address, {});
   expect(await client.call("EXISTS", key)).toBe(0);
