@@ -1,9 +1,10 @@
 // `npm run soak -- --minutes N [--seed S]`: everything that the exactness test does, for as long as
 // one likes. `play` is that test; the seed of a failure plays the same mishaps again.
+import { messageOf } from "../../src/lib/operator-error.ts";
 import { Ledger } from "./ledger.ts";
 import { Chaos, planOf } from "./chaos.ts";
 import { patient, Writers } from "./checker.ts";
-import { startMovingProduct } from "../migration/moving-product.ts";
+import { type MovingProduct, startMovingProduct } from "../migration/moving-product.ts";
 
 export interface PlayOptions {
   readonly seed: number;
@@ -19,6 +20,7 @@ export interface Played {
 }
 
 const REST_TIMEOUT_MS = 120_000;
+const LOG_LINES = 600;
 
 export async function play(options: PlayOptions): Promise<Played> {
   const { seed, lengthMs, writers: count = 8, onEvent } = options;
@@ -31,16 +33,19 @@ export async function play(options: PlayOptions): Promise<Played> {
   const ports = product.proxies.map(({ port }) => port);
   const writers = new Writers({ ledger, seed, count, ports });
   const chaos = new Chaos(product, { seed, plan: planOf(seed, lengthMs), onEvent });
-  await Bun.sleep(lengthMs);
-  await chaos.finish();
-  await product.untilAtRest(REST_TIMEOUT_MS);
-  await writers.stop();
-  onEvent?.("everything is at rest; comparing");
-  const wrong = [
-    ...(await ledger.check(patient(ports[0]))),
-    ...(await product.misplaced()).map((sentence) => `place: ${sentence}`),
-  ];
-  if (wrong.length > 0) onEvent?.(product.dashboard.log().split("\n").slice(-400).join("\n"));
+  const wrong: string[] = [];
+  try {
+    await Bun.sleep(lengthMs);
+    await chaos.finish();
+    await product.untilAtRest(REST_TIMEOUT_MS);
+    await writers.stop();
+    onEvent?.("everything is at rest; comparing");
+    wrong.push(...(await ledger.check(patient(ports[0]))));
+    wrong.push(...(await product.misplaced()).map((sentence) => `place: ${sentence}`));
+  } catch (error) {
+    wrong.push(messageOf(error));
+  }
+  if (wrong.length > 0) onEvent?.(logsOf(product));
   const { acknowledged, refused, unknown } = ledger.counts;
   const mishaps = [...chaos.happened].map(([kind, n]) => `${n} ${kind}`).join(", ");
   const errors = [...ledger.errors].map(([text, n]) => `  ${n} x ${text}`).join("\n");
@@ -51,6 +56,15 @@ export async function play(options: PlayOptions): Promise<Played> {
       `${chaos.moves} ranges moved, ${chaos.cancels} cancels; ${mishaps}; ` +
       `longest wait ${Math.round(writers.longestMs)} ms\n${errors}`,
   };
+}
+
+function logsOf(product: MovingProduct): string {
+  const programs = [product.dashboard, ...product.proxies];
+  return programs.map((each) => `--- ${each.address}\n${lastLines(each.log())}`).join("\n");
+}
+
+function lastLines(text: string): string {
+  return text.split("\n").slice(-LOG_LINES).join("\n");
 }
 
 if (import.meta.main) {
