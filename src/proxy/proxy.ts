@@ -288,7 +288,7 @@ class Proxy implements ProxyControl {
 
   notReadyBecause(): string {
     if (this.#isClosed) return "the proxy is closing";
-    if (!this.#workers.isOnline) return "the proxy waits to be put online";
+    if (!this.#workers.haveAllStarted) return "the proxy waits to be put online";
     if (!this.#workers.areAllServing) return "not every worker serves by the newest slots";
     const [fencedBy] = this.report.fencedBy();
     return fencedBy === undefined ? "" : `the proxy is fenced by ${fencedBy}`;

@@ -89,6 +89,8 @@ export class Workers {
   /** Requests answered in the last full second. */
   opsPerSecond = 0;
   #isOnline = false;
+  /** The workers of that moment have confirmed it; later ones start before they accept. */
+  #haveAllStarted = false;
   #isEnding = false;
   #hasServed = false;
   #logLevel: LogLevel;
@@ -138,6 +140,11 @@ export class Workers {
   }
 
   /** Whether every worker serves by the newest slot table. */
+  /** False for the moment in which some workers still turn clients away. */
+  get haveAllStarted(): boolean {
+    return this.#haveAllStarted;
+  }
+
   get areAllServing(): boolean {
     return this.seats.every((seat) => seat.state === "serving" && this.#isCurrent(seat));
   }
@@ -283,6 +290,7 @@ export class Workers {
   async goOnline(): Promise<void> {
     this.#isOnline = true;
     await this.#toAll({ kind: "start" }, ORDER_TIMEOUT_MS);
+    this.#haveAllStarted = true;
   }
 
   async setLogLevel(level: LogLevel): Promise<void> {

@@ -84,7 +84,7 @@ const INLINE: Record<string, string> = {
   "lines of spaces": "   \r\n\t\r\nPING\r\n",
   "spaces around words": "  ECHO \t  hello  \r\n",
   "a forwarded line": 'SET inline "a b"\r\nGET inline\r\n',
-  "a split line": "MSET i1 a i2 b\r\nMGET i1 i2 i3\r\nDEL i1 i2 i3\r\n",
+  "a split line": "MSET i1 a i2 b\r\nMGET i1 i2 i3\r\nEXISTS i1 i2 i3\r\n",
   "double quotes": 'ECHO "a b"\r\n',
   "single quotes": "ECHO 'a b'\r\n",
   "quotes in quotes": "ECHO \"a'b\"\r\nECHO 'a\"b'\r\n",
