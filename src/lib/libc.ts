@@ -1,17 +1,14 @@
-// The few calls of the C library that Bun has no name for. Used at start, but for the rest between
-// two turns of a busy loop (`turn.ts`). Every call answers -1 on failure, as in C. Linux only.
+// The few calls of the C library that Bun has no name for. Used at start. Every call answers -1 on failure, as in C. Linux only.
 
 import { dlopen, FFIType } from "bun:ffi";
 
-const { i32, u32, u64, cstring, ptr } = FFIType;
+const { i32, u32, cstring, ptr } = FFIType;
 
 const CALLS = {
   flock: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
   sched_setscheduler: { args: [i32, i32, ptr], returns: i32 },
-  usleep: { args: [u32], returns: i32 },
-  prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   memfd_create: { args: [cstring, u32], returns: i32 },
 } as const;
 
@@ -21,9 +18,6 @@ export const LOCK_NB = 4;
 
 /** For `fcntl`: a copy of a descriptor, at or above the third argument, not inherited. */
 export const F_DUPFD_CLOEXEC = 1030;
-
-/** For `prctl`: how late a sleep may end, in nanoseconds; 50,000 unless set. */
-export const PR_SET_TIMERSLACK = 29;
 
 /** For `prctl`: the signal that this process gets when the one that started it ends. */
 export const PR_SET_PDEATHSIG = 1;

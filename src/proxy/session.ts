@@ -40,7 +40,7 @@ import {
 } from "./request.ts";
 import type { SessionContext } from "./session-context.ts";
 import { onSpecialLarge, onSpecialRequest, protocolError } from "./special.ts";
-import type { FlushableClient } from "./turn.ts";
+import type { Flushable } from "./turn.ts";
 
 /** Why a session does not read. Bits. */
 const PIPELINE = 1; // as many requests in flight as allowed
@@ -59,10 +59,9 @@ const COMPACT_BYTES = 4096;
 
 export class Session
   extends ClientProfile
-  implements RequestHandler, Owner, FlushableClient, SocketHandler
+  implements RequestHandler, Owner, Flushable, SocketHandler
 {
   isTouched = false;
-  countedIn = -1;
   lane: number;
   readonly reader = new RequestReader(this);
   /** Requests without a delivered reply, in the order they came. */

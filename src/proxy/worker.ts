@@ -23,7 +23,7 @@ import {
   type WorkerStats,
 } from "./ipc.ts";
 import { killClients, listClients } from "./local-clients.ts";
-import { libc, PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, SCHED_BATCH } from "../lib/libc.ts";
+import { libc, PR_SET_PDEATHSIG, SCHED_BATCH } from "../lib/libc.ts";
 import { Poller } from "../net/poller.ts";
 import { Listener } from "./listener.ts";
 import type {
@@ -71,18 +71,17 @@ function endWithParent(): void {
 
 /**
  * A worker that is woken waits for its turn on the processor instead of interrupting a server or a
- * client, and finds more to do when it comes (docs/performance.md). And its rests end on time. Both
- * are wishes: where the kernel refuses, everything works as before.
+ * client, and finds more to do when it comes (docs/performance.md). It is a wish: where the kernel
+ * refuses, everything works as before.
  */
 function askForBatches(): void {
   libc.sched_setscheduler(0, SCHED_BATCH, new Int32Array(1));
-  libc.prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 }
 
 class Worker implements WorkerControl, WorkerServices {
   link: ParentLink | null = null;
   readonly #poller = new Poller();
-  readonly #turn = new Turn(libc.usleep, this.#poller);
+  readonly #turn = new Turn(this.#poller);
   readonly #stats = new Stats();
   #parts: { config: ProxyConfig; router: Router; listener: Listener } | null = null;
   #isOnline = false;
