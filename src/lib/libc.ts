@@ -1,4 +1,5 @@
-// The few calls of the C library that Bun has no name for. Used at start. Every call answers -1 on failure, as in C. Linux only.
+// The few calls of the C library that Bun has no name for. Used at start. Every call answers -1 on
+// failure, as in C. Linux only.
 
 import { dlopen, FFIType } from "bun:ffi";
 

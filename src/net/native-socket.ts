@@ -3,6 +3,7 @@
  * ended. Its handler is called from the poller's turn only, never from inside a call of ours.
  */
 import { type Pointer, ptr } from "bun:ffi";
+import { freeFrom, slab } from "../lib/lent.ts";
 import { BROKEN_EVENTS, type Poller, type Polled, READABLE, WRITABLE } from "./poller.ts";
 import {
   errorName,
@@ -26,7 +27,7 @@ import type { SocketAddress } from "./socket-address.ts";
 export interface SocketHandler {
   /** The connection that we opened is there. */
   onOpen?(socket: NativeSocket): void;
-  /** Input is `bytes[from, to)`, lent for this turn (lib/lent.ts). */
+  /** Input is `bytes[from, to)`, which is lent (lib/lent.ts). */
   onData(bytes: Buffer, from: number, to: number, socket: NativeSocket): void;
   onDrain(): void;
   /** The other side sends no more. */
@@ -232,11 +233,10 @@ export class NativeSocket implements Polled {
       if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
       return;
     }
-    const { poller } = this;
-    const from = poller.readAt;
-    const got = poller.receive(this.fd);
+    const from = freeFrom();
+    const got = this.poller.receive(this.fd);
     if (got > 0) {
-      this.handler?.onData(poller.slab, from, from + got, this);
+      this.handler?.onData(slab, from, from + got, this);
     } else if (got < 0) {
       if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
     } else {

@@ -7,8 +7,8 @@
  *          └─ back to epoll_wait; to Bun's loop when it has something to do, or every YIELD_MS
  *
  * Bun's sockets cost an object and a copy per chunk and a turn of Bun's loop per poll, which was an
- * eighth of a worker's time (docs/performance.md). Here all sockets of a turn are read into one
- * slab, which is lent to the handlers until the turn ends (lib/lent.ts). Bun's own epoll descriptor
+ * eighth of a worker's time (docs/performance.md). Here all sockets are read into one slab,
+ * parts of which are lent to the handlers (lib/lent.ts). Bun's own epoll descriptor
  * stands in our set, so that its timers, signals and the line to the parent are served at once.
  * Promises settle only in Bun's turns: nothing in a handler may wait for one.
  *
@@ -16,7 +16,7 @@
  */
 import { readdirSync, readlinkSync } from "node:fs";
 import { type Pointer, ptr } from "bun:ffi";
-import { lend } from "../lib/lent.ts";
+import { freeBytes, freeFrom, isWorn, reclaim, slab, use } from "../lib/lent.ts";
 import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
@@ -36,14 +36,10 @@ const MAX_EVENTS = 1024;
 const YIELD_MS = 2;
 const IDLE_YIELD_MS = 20;
 
-/** What one turn can read. */
-const SLAB_BYTES = 1024 * 1024;
-/** A turn ends early, and another begins, when less than this is left. */
+/** A turn ends early, and another begins, when less than this is left of the slab. */
 const MIN_READ_BYTES = 64 * 1024;
 /** One socket must not have the whole slab. */
 const MAX_READ_BYTES = 256 * 1024;
-/** What stale bytes are overwritten with; see lib/lent.ts. */
-const POISON = process.env.POISON_LENT === "1" ? 0xdb : -1;
 
 /** A descriptor in the set. Methods are called with the events that happened. */
 export interface Polled {
@@ -56,22 +52,20 @@ export class Poller {
   isInTurn = false;
   /** Called after all sockets of a turn were read. */
   onTurn: () => void = () => {};
+  /** Called before lent memory is used again. */
+  onReclaim: () => void = () => {};
   readonly #epoll: number;
   readonly #bunEpoll: number;
   readonly #byFd: (Polled | null)[] = [];
   readonly #event = permanent(3);
   readonly #events = permanent(3 * MAX_EVENTS);
-  /** What this turn has read so far, from 0 to `#used`. */
-  readonly slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  readonly #slabAt = Number(ptr(this.slab));
-  #used = 0;
+  readonly #slabAt = Number(ptr(slab));
   readonly #run = (): void => this.run();
 
   constructor() {
     this.#bunEpoll = findBunEpoll();
     this.#epoll = sys.epoll_create1(EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw new Error("the kernel has no epoll descriptor for us");
-    lend(this.slab);
     if (this.#bunEpoll >= 0) this.#control(EPOLL_CTL_ADD, this.#bunEpoll, EPOLLIN);
   }
 
@@ -122,7 +116,7 @@ export class Poller {
     this.isInTurn = true;
     for (let i = 0; i < count; i++) {
       const fd = view[3 * i + 1];
-      if (SLAB_BYTES - this.#used < MIN_READ_BYTES) this.#end();
+      if (freeBytes() < MIN_READ_BYTES) this.#end();
       if (fd === this.#bunEpoll) isBunReady = true;
       else this.#byFd[fd]?.onEvents(view[3 * i]);
     }
@@ -131,27 +125,24 @@ export class Poller {
     return isBunReady;
   }
 
-  /** After this nobody has a reference into the slab any more. */
+  /** The end of a turn; now and then that of lent memory (lib/lent.ts). */
   #end(): void {
     this.onTurn();
-    if (POISON >= 0) this.slab.fill(POISON, 0, this.#used);
-    this.#used = 0;
+    if (!isWorn()) return;
+    this.onReclaim();
+    reclaim();
   }
 
   /**
-   * Reads what the socket has for us to `slab[at, at + n)`, where `at` is `readAt` before the call,
-   * and returns n: 0 at its end, -1 when there is nothing. Once per event at most.
+   * Reads what the socket has for us into the slab, from `freeFrom` on, and says how many bytes
+   * these are: 0 at its end, -1 when there is nothing. Once per event at most.
    */
   receive(fd: number): number {
-    const room = SLAB_BYTES - this.#used;
+    const room = freeBytes();
     const most = room < MAX_READ_BYTES ? room : MAX_READ_BYTES;
-    const got = sys.recv(fd, (this.#slabAt + this.#used) as Pointer, most, 0);
-    if (got > 0) this.#used += got;
+    const got = sys.recv(fd, (this.#slabAt + freeFrom()) as Pointer, most, 0);
+    if (got > 0) use(got);
     return got;
-  }
-
-  get readAt(): number {
-    return this.#used;
   }
 }
 

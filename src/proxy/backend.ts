@@ -140,8 +140,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
   }
 
   /**
-   * Queues a request and its bytes, which may be lent for this turn (lib/lent.ts). It is settled
-   * exactly once: by its reply, or by an error when there can be none.
+   * Queues a request and its bytes, which may be lent (lib/lent.ts). It is settled exactly
+   * once: by its reply, or by an error when there can be none.
    */
   push(request: Request, bytes: Buffer, from: number, to: number): void {
     if (this.state !== "ready" && !this.#open()) {

@@ -3,6 +3,8 @@
  * last part is answered. An error of any part is the answer to the whole command, as it came.
  */
 import { assert } from "../lib/assert.ts";
+import { roomFrom, takeRoom } from "../lib/lent.ts";
+import { copyBytes } from "../resp/buffer.ts";
 import { MORE, scanReply } from "../resp/reply.ts";
 import { parseInteger } from "../resp/args.ts";
 import { type Command, Join } from "./commands.ts";
@@ -15,56 +17,81 @@ const INTEGER = 58;
 const LF = 10;
 const OK = Buffer.from("+OK\r\n");
 
+/** The reply that `joinReplies` made last is `bytes[from, to)`, perhaps lent. */
+export const joined = { bytes: OK as Buffer, from: 0, to: 0 };
+
+function setJoined(bytes: Buffer, from: number, to: number): void {
+  joined.bytes = bytes;
+  joined.from = from;
+  joined.to = to;
+}
+
 /** `parts[p].reply` answers part p; `partOfKey[i]` is the part that has key i of `keys`. */
 export function joinReplies(
   command: Command,
   parts: readonly Request[],
   partOfKey: Uint16Array,
   keys: number,
-): Buffer {
-  for (const part of parts) {
-    if (part.reply[part.replyFrom] === MINUS) return part.wholeReply();
+): void {
+  for (const { reply, replyFrom, replyTo } of parts) {
+    if (reply[replyFrom] === MINUS) return setJoined(reply, replyFrom, replyTo);
   }
-  let joined: Buffer | null = null;
-  if (command.join === Join.ORDER) joined = joinOrdered(parts, partOfKey, keys);
-  else if (command.join === Join.SUM) joined = joinSum(parts);
+  let isJoined = false;
+  if (command.join === Join.ORDER) isJoined = joinOrdered(parts, partOfKey, keys);
+  else if (command.join === Join.SUM) isJoined = joinSum(parts);
   else {
     assert(command.join === Join.ALL_OK, "a command that is split has a join rule");
-    if (parts.every((part) => part.wholeReply().equals(OK))) joined = OK;
+    isJoined = parts.every(isOk);
+    setJoined(OK, 0, OK.length);
   }
-  return joined ?? badSplitReply(command.name);
+  if (isJoined) return;
+  const error = badSplitReply(command.name);
+  setJoined(error, 0, error.length);
+}
+
+function isOk({ reply, replyFrom, replyTo }: Request): boolean {
+  if (replyTo - replyFrom !== OK.length) return false;
+  for (let i = 0; i < OK.length; i++) if (reply[replyFrom + i] !== OK[i]) return false;
+  return true;
 }
 
 /** Where the next element of each part begins. One command is joined at a time. */
 const at: number[] = [];
 
-/** The elements of all parts in the order of the keys; null when a part is not such an array. */
-function joinOrdered(
-  parts: readonly Request[],
-  partOfKey: Uint16Array,
-  keys: number,
-): Buffer | null {
+/** The elements of all parts in the order of the keys; false when a part is not such an array. */
+function joinOrdered(parts: readonly Request[], partOfKey: Uint16Array, keys: number): boolean {
   const header = headerOf(keys);
   let length = header.length;
   for (let i = 0; i < parts.length; i++) {
     const { reply, replyFrom, replyTo } = parts[i];
-    if (reply[replyFrom] !== ARRAY) return null;
+    if (reply[replyFrom] !== ARRAY) return false;
     at[i] = lineEnd(reply, replyFrom, replyTo);
     length += replyTo - at[i];
   }
-  const joined = Buffer.allocUnsafe(length);
-  let to = header.copy(joined, 0);
+  const bytes = takeRoom(length);
+  const start = roomFrom;
+  let to = copyBytes(header, 0, header.length, bytes, start);
   for (let i = 0; i < keys; i++) {
     const index = partOfKey[i];
     const { reply, replyTo } = parts[index];
     const from = at[index];
-    const end = from < replyTo ? scanReply(reply, from, replyTo) : MORE;
-    if (end < 0) return null;
-    to += reply.copy(joined, to, from, end);
+    let end = elementEnd(reply, from, replyTo);
+    // Neighbours that came from the same place are copied together.
+    while (end >= 0 && i + 1 < keys && partOfKey[i + 1] === index) {
+      end = elementEnd(reply, end, replyTo);
+      i++;
+    }
+    if (end < 0) return false;
+    to = copyBytes(reply, from, end, bytes, to);
     at[index] = end;
   }
+  setJoined(bytes, start, to);
   // A server that answered more than it was asked is not to be believed either.
-  return to === length ? joined : null;
+  return to - start === length;
+}
+
+function elementEnd(reply: Buffer, from: number, to: number): number {
+  return from < to ? scanReply(reply, from, to) : MORE;
 }
 
 /** Behind the line that begins at `from`. */
@@ -84,12 +111,14 @@ function headerOf(count: number): Buffer {
 const HEADERS_KEPT = 256;
 const headers: Buffer[] = [];
 
-function joinSum(parts: readonly Request[]): Buffer | null {
+function joinSum(parts: readonly Request[]): boolean {
   let sum = 0;
   for (const { reply, replyFrom, replyTo } of parts) {
     const value = parseInteger(reply, replyFrom + 1, replyTo - 2);
-    if (reply[replyFrom] !== INTEGER || Number.isNaN(value)) return null;
+    if (reply[replyFrom] !== INTEGER || Number.isNaN(value)) return false;
     sum += value;
   }
-  return Buffer.from(`:${sum}\r\n`);
+  const text = Buffer.from(`:${sum}\r\n`);
+  setJoined(text, 0, text.length);
+  return true;
 }

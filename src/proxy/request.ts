@@ -11,7 +11,7 @@ import { own } from "../lib/lent.ts";
  * Whoever gets the reply: a session, a split command that joins several, a connection's own probe.
  */
 export interface Owner {
-  /** The whole reply is `bytes[from, to)`, lent for this turn: whoever waits calls `Turn.keep`. */
+  /** The whole reply is `bytes[from, to)`, perhaps lent: whoever keeps it calls `Turn.keep`. */
   settle(request: Request, bytes: Buffer, from: number, to: number): void;
   /**
    * A piece of a large reply whose end is not here yet; `settle` follows with the last piece.

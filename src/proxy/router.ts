@@ -50,8 +50,8 @@ export class Router {
   }
 
   /**
-   * Sends `bytes[from, to)` to the server of `request.slot`. They may be lent for this turn
-   * (lib/lent.ts); what leaves the plain path gets a copy of its own. The request is settled
+   * Sends `bytes[from, to)` to the server of `request.slot`. They may be lent (lib/lent.ts);
+   * what leaves the plain path gets a copy of its own. The request is settled
    * exactly once, possibly before this returns.
    */
   dispatch(request: Request, bytes: Buffer, from: number, to: number): void {

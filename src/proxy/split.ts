@@ -10,13 +10,15 @@
  * handles like any request. A split command is not atomic, as in every sharded Redis; but nothing
  * of it is sent when one of its slots is offline. Called by `special.ts`.
  */
+import { roomFrom, takeRoom } from "../lib/lent.ts";
 import { type Args, asBuffer } from "../resp/args.ts";
+import { copyBytes } from "../resp/buffer.ts";
 import { slotOf } from "../model/slot.ts";
 import type { Backend } from "./backend.ts";
 import { keyIndex } from "./command-keys.ts";
 import { type Command, Join } from "./commands.ts";
 import { E } from "./errors.ts";
-import { joinReplies } from "./join.ts";
+import { joined, joinReplies } from "./join.ts";
 import { keyName } from "./pins.ts";
 import {
   type Crowded,
@@ -129,14 +131,15 @@ function writePart(
   keys: number,
 ): number {
   const width = widthOf(command);
-  let to = at + headOf(command, parts[index].keys * width + 1).copy(target, at);
+  const head = headOf(command, parts[index].keys * width + 1);
+  let to = copyBytes(head, 0, head.length, target, at);
   const source = asBuffer(args.bytes);
   for (let i = 0; i < keys; i++) {
     if (partOfKey[i] !== index) continue;
     // Neighbours that go to the same place are copied together.
     const from = rawStart(args, i);
     while (i + 1 < keys && partOfKey[i + 1] === index) i++;
-    to += source.copy(target, to, from, rawEnd(args, i, width));
+    to = copyBytes(source, from, rawEnd(args, i, width), target, to);
   }
   return to;
 }
@@ -198,7 +201,7 @@ class Split implements Owner {
       this.#partOfKey[i] = part;
       if (parts[part].backend !== null) this.#requests[part].addSlot(slotOfKey[i]);
     }
-    this.#send(session, command, args, Buffer.allocUnsafe(length));
+    this.#send(session, command, args, takeRoom(length), roomFrom);
   }
 
   #createPart(session: Session, whole: Request, part: Part): Request {
@@ -212,12 +215,13 @@ class Split implements Owner {
     return request;
   }
 
-  #send(session: Session, command: Command, args: Args, bytes: Buffer): void {
+  /** Writes the parts into `bytes` from `start` on, and sends them. */
+  #send(session: Session, command: Command, args: Args, bytes: Buffer, start: number): void {
     const { router } = session.context;
     // The last part may be settled, and this record be given back, before the loop ends.
     const count = partCount;
     const keys = this.#keys;
-    let at = 0;
+    let at = start;
     for (let i = 0; i < count; i++) {
       const request = this.#requests[i];
       const from = at;
@@ -245,8 +249,8 @@ class Split implements Owner {
     const whole = this.#whole!;
     // The client may have left meanwhile; then the place in its queue is gone as well.
     if (whole.owner !== null) {
-      const joined = joinReplies(this.#command!, this.#requests, this.#partOfKey, this.#keys);
-      session.settle(whole, joined, 0, joined.length);
+      joinReplies(this.#command!, this.#requests, this.#partOfKey, this.#keys);
+      session.settle(whole, joined.bytes, joined.from, joined.to);
     }
     for (const part of this.#requests) freeRequest(part);
     this.#requests.length = 0;

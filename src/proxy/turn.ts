@@ -37,6 +37,7 @@ export class Turn {
 
   constructor(readonly poller: Poller) {
     poller.onTurn = () => this.flush();
+    poller.onReclaim = () => this.#reclaim();
   }
 
   /** Ten times a second: the wall clock. */
@@ -68,15 +69,14 @@ export class Turn {
     if (!this.poller.isInTurn) setImmediate(this.#run);
   }
 
-  /** A reply waits in this request, perhaps beyond the end of the turn. */
+  /** A reply waits in this request, perhaps until lent memory is used again (lib/lent.ts). */
   keep(request: Kept): void {
     this.#kept.push(request);
   }
 
   /**
    * Flushes all. A flush that makes new work (a session that goes on reading) has it done too.
-   * Afterwards nothing refers to memory that is lent for the turn: send buffers copy what the
-   * kernel did not take, and replies that must wait are copied.
+   * Afterwards no send buffer refers to lent memory.
    */
   flush(): void {
     this.tick();
@@ -95,14 +95,13 @@ export class Turn {
         backends[i].flush();
       }
     } while (j < sessions.length);
-    if (this.#kept.length > 0) this.#ownKept();
     backends.length = 0;
     sessions.length = 0;
     this.#isArmed = false;
   }
 
-  /** Replies that arrived one behind the other are copied together. */
-  #ownKept(): void {
+  /** Copies the replies that still wait; those that arrived one behind the other together. */
+  #reclaim(): void {
     const kept = this.#kept;
     for (let i = 0; i < kept.length; i++) {
       const { reply, replyFrom } = kept[i];

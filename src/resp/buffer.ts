@@ -9,8 +9,7 @@
  * same memory: one GET and its reply are never copied here. A second, unrelated append makes the
  * run an owned buffer from the pool, and further appends are copied into it. Pieces of PIECE_BYTES
  * and more are always kept as references, as runs of their own, and leave together with the others.
- * What is left after a flush is made our own (lib/lent.ts). Used by sessions and backends; nobody
- * may change bytes of a turn after appending them.
+ * What is left after a flush is made our own (lib/lent.ts). Used by sessions and backends.
  */
 import { isLent, own } from "../lib/lent.ts";
 
@@ -28,6 +27,20 @@ export const LARGE_BYTES = 64 * 1024;
 const PIECE_BYTES = 2048;
 /** Up to here a loop is faster than a native copy (bun-notes 2). */
 const LOOP_BYTES = 24;
+
+/** Copies `source[from, to)` to `target` at `at`; says where the copy ends. */
+export function copyBytes(
+  source: Buffer,
+  from: number,
+  to: number,
+  target: Buffer,
+  at: number,
+): number {
+  const end = at + to - from;
+  if (to - from > LOOP_BYTES) source.copy(target, at, from, to);
+  else for (let i = from, j = at; i < to; i++, j++) target[j] = source[i];
+  return end;
+}
 
 const EMPTY = Buffer.allocUnsafeSlow(0);
 
@@ -95,7 +108,7 @@ export class SendBuffer {
     return this.#end - this.#start + this.#tailBytes;
   }
 
-  /** Appends `source[from, to)`, which the caller does not change in this turn. */
+  /** Appends `source[from, to)`, which the caller does not change before the next flush. */
   append(source: Buffer, from: number, to: number): void {
     if (this.#tail.length > 0) {
       this.#appendToTail(source, from, to);
@@ -116,11 +129,7 @@ export class SendBuffer {
   #copyIn(source: Buffer, from: number, to: number): void {
     const length = to - from;
     if (!this.#isOwned || this.#end + length > this.#bytes.length) this.#makeRoom(length);
-    const target = this.#bytes;
-    let at = this.#end;
-    this.#end = at + length;
-    if (length > LOOP_BYTES) source.copy(target, at, from, to);
-    else for (let i = from; i < to; i++) target[at++] = source[i];
+    this.#end = copyBytes(source, from, to, this.#bytes, this.#end);
   }
 
   /** Moves the head run into an owned buffer with room for `length` more bytes. */
@@ -196,7 +205,7 @@ export class SendBuffer {
     return offered;
   }
 
-  /** Copies what is lent for this turn only: it stays for longer. */
+  /** Copies what is lent: it stays for longer. */
   own(): void {
     if (this.#start < this.#end && isLent(this.#bytes)) {
       this.#bytes = own(this.#bytes, this.#start, this.#end);

@@ -15,7 +15,7 @@ import { Args, INCOMPLETE } from "./args.ts";
 import { resumeRequest, scanRequest } from "./scan.ts";
 
 export interface RequestHandler {
-  /** One request; `args` is valid during the call, its bytes during the turn (lib/lent.ts). */
+  /** One request; `args` is valid during the call, its bytes as long as lent (lib/lent.ts). */
   onRequest(args: Args): void;
   /** One request in pieces. */
   onLargeRequest(request: LargeRequest): void;
@@ -55,7 +55,7 @@ export class RequestReader {
     return this.#tail !== null || this.#large !== null;
   }
 
-  /** Takes `bytes[from, to)`, which nobody changes in this turn. */
+  /** Takes `bytes[from, to)`, which may be lent. */
   feed(bytes: Buffer, from = 0, to = bytes.length): void {
     if (this.isStopped) {
       const waiting = this.#waiting;

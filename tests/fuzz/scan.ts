@@ -1,7 +1,7 @@
 // The request reader finds the same requests however the bytes are cut, and what it would send on
 // is always in canonical form. No servers take part.
 import { asBuffer, EXPECTED_DOLLAR, type Args } from "../../src/resp/args.ts";
-import { lend } from "../../src/lib/lent.ts";
+import { isLent, reclaim, roomFrom, takeRoom } from "../../src/lib/lent.ts";
 import type { LargeRequest } from "../../src/resp/large.ts";
 import { type RequestHandler, RequestReader } from "../../src/resp/reader.ts";
 import type { Random } from "../harness/random.ts";
@@ -33,12 +33,15 @@ function round(random: Random): void {
 
 /** As the poller does it: somewhere in memory that holds something else before and afterwards. */
 function feedLent(reader: RequestReader, piece: Buffer, random: Random): void {
-  const from = random.below(100);
-  const slab = Buffer.alloc(from + piece.length + random.below(100), random.pick(["\r\n", "$1*"]));
-  lend(slab);
-  piece.copy(slab, from);
-  reader.feed(slab, from, from + piece.length);
-  slab.fill(0xdb);
+  takeRoom(random.below(100));
+  const bytes = takeRoom(piece.length);
+  const from = roomFrom;
+  const to = from + piece.length;
+  bytes.fill(random.pick(["\r\n", "$1*"]), to, Math.min(to + 100, bytes.length));
+  piece.copy(bytes, from);
+  reader.feed(bytes, from, to);
+  if (isLent(bytes)) bytes.fill(0xdb, from, to);
+  reclaim();
 }
 
 function smallStream(random: Random): Buffer {
