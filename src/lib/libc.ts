@@ -3,13 +3,14 @@
 
 import { dlopen, FFIType } from "bun:ffi";
 
-const { i32, u32, cstring, ptr } = FFIType;
+const { i32, u32, u64, cstring, ptr } = FFIType;
 
 const CALLS = {
   flock: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
   sched_setscheduler: { args: [i32, i32, ptr], returns: i32 },
+  prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   memfd_create: { args: [cstring, u32], returns: i32 },
 } as const;
 

@@ -2,6 +2,7 @@
  * Requests of the proxy's own to a server, in the same queues as those of clients: what moves keys,
  * asks a server whether it is alive, and the like. The answer comes to a function.
  */
+import { own } from "../lib/lent.ts";
 import { encodeCommand } from "../redis/encode.ts";
 import type { Backend } from "./backend.ts";
 import {
@@ -23,7 +24,9 @@ class Ask implements Owner {
     request.reply = bytes;
     request.replyFrom = from;
     request.replyTo = to;
-    const reply = request.wholeReply();
+    // Whoever asks several servers waits with one answer for the others: see lib/lent.ts.
+    const whole = request.wholeReply();
+    const reply = own(whole, 0, whole.length);
     const isLost = request.isLost || OWN_ERROR.test(textOf(reply, 32));
     freeRequest(request);
     this.onAnswer(reply, isLost);
