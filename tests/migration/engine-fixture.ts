@@ -4,6 +4,7 @@ import type { PinnedKey } from "../../src/model/migration-job.ts";
 import { SLOT_COUNT } from "../../src/model/slot.ts";
 import type { KeySize, Pace, Passage, Watch } from "../../src/migration/types.ts";
 import { parseInfo, totalKeys } from "../../src/redis/info.ts";
+import { replicate } from "../harness/replication.ts";
 import { startRedis, type Redis, type RedisOptions } from "../harness/redis.ts";
 
 export const ALL_SLOTS: ReadonlySet<number> = new Set(
@@ -68,8 +69,16 @@ export async function keysAt(redis: Redis): Promise<number> {
   return totalKeys(parseInfo(String(await redis.call("INFO", "keyspace"))));
 }
 
-/** A server that allows DEBUG: POPULATE and DIGEST-VALUE. */
+/** A server that allows DEBUG (POPULATE, DIGEST-VALUE) and whose replicas need not wait. */
 export async function startServer(options: RedisOptions = {}): Promise<Redis> {
-  const args = ["--enable-debug-command", "yes", ...(options.args ?? [])];
+  const debug = ["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"];
+  const args = [...debug, ...(options.args ?? [])];
   return await startRedis({ ...options, args });
+}
+
+/** A replica that has the data of its master. */
+export async function startReplica(master: Redis): Promise<Redis> {
+  const replica = await startServer();
+  await replicate(replica, master);
+  return replica;
 }
