@@ -36,6 +36,8 @@ export class SourceRestarted extends Error {
 }
 
 export class Carrier implements Disposable {
+  /** How long the last attempt kept the source busy; waiting for better times does not count. */
+  busyMs = 0;
   readonly #breaker: Breaker;
   readonly #backoff: Backoff;
   #source: Link | null = null;
@@ -154,7 +156,9 @@ export class Carrier implements Disposable {
       const source = await this.#openSource();
       await source.select(batch.database);
       const isCopy = this.watch.pace().isDurable;
+      const asked = performance.now();
       const outcome = isCopy ? await this.#copy(source, batch) : await this.#move(source, batch);
+      this.busyMs = performance.now() - asked;
       if (outcome.kind === "late") this.#failed(started);
       else this.#breaker.succeeded();
       if (outcome.kind === "done") this.#backoff.reset();

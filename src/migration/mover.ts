@@ -151,16 +151,14 @@ class Mover {
       if (!isFull && (least === 0 || pending.count === 0)) return;
       await this.#pacer.whilePaused();
       const batch = pending.take(this.#batchSize.keys, bytes);
-      const started = performance.now();
       const left = await carrier.carry(batch);
-      const tookMs = performance.now() - started;
       for (const slot of left.values()) this.failedSlots.add(slot);
-      this.#batchSize.measured(batch.keys.length, tookMs, goalMs);
+      this.#batchSize.measured(batch.keys.length, carrier.busyMs, goalMs);
       const gone = left.size === 0 ? batch.keys : batch.keys.filter((key) => !left.has(key));
       this.recent.add(batch.database, gone);
       this.#moved += gone.length;
       this.watch.onProgress({ keys: gone.length, bytes: batch.bytes, scanned: 0 });
-      await this.#pacer.afterWork(tookMs);
+      await this.#pacer.afterWork(carrier.busyMs);
     }
   }
 

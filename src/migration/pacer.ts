@@ -17,6 +17,8 @@ export async function rest(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 const PAUSE_POLL_MS = 50;
+/** However slow one piece of work was: somebody may want to hear soon that the work goes on. */
+const LONGEST_REST_MS = 1_000;
 /** Timers are not finer than this; shorter pauses add up until they are worth one. */
 const SHORTEST_REST_MS = 1;
 
@@ -33,9 +35,10 @@ export class Pacer {
     if (isBatch) this.#owedMs += intervalUs / 1000;
     if (this.#owedMs >= SHORTEST_REST_MS) {
       const started = performance.now();
-      await rest(this.#owedMs, this.watch.signal);
+      await rest(Math.min(LONGEST_REST_MS, this.#owedMs), this.watch.signal);
       // What the timer slept too long is paid back by the next pauses.
-      this.#owedMs = Math.max(-20, this.#owedMs - (performance.now() - started));
+      const restedMs = performance.now() - started;
+      this.#owedMs = Math.min(LONGEST_REST_MS, Math.max(-20, this.#owedMs - restedMs));
     }
     await this.whilePaused();
   }

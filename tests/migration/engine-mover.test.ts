@@ -33,7 +33,7 @@ test("a pass moves every key of all slots and databases", async () => {
   expect(watch.keys).toBe(10_000);
 });
 
-test("values of every type arrive as they were, with their lifetimes and binary names", async () => {
+test("values of every type arrive as they were, lifetimes and binary names too", async () => {
   await using source = await startServer();
   await using target = await startServer();
   const binary = new Uint8Array([0, 1, 255, 13, 10, 123, 32]);
@@ -164,7 +164,7 @@ test("servers that have renamed CONFIG send and take keys like others", async ()
   expect(await keysAt(target)).toBe(500);
 });
 
-test("a target that is a replica, or full, stops the job with a sentence for the operator", async () => {
+test("a target that is a replica, or full, stops the job with a sentence", async () => {
   await using source = await startServer();
   await using master = await startServer();
   await using replica = await startReplica(master);
