@@ -12,6 +12,7 @@
  */
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { masterOf } from "../model/group.ts";
+import { isOwnKey } from "../model/own-keys.ts";
 import { SLOT_COUNT, slotOfKey } from "../model/slot.ts";
 import type { RebalanceOrder } from "../api/dashboard-routes.ts";
 import { RedisClient } from "../redis/client.ts";
@@ -23,9 +24,6 @@ const SAMPLE = 20_000;
 const SCAN_COUNT = 1_000;
 /** Elements of a large value that MEMORY USAGE looks at. */
 const MEMORY_SAMPLES = 5;
-
-/** Names that begin so are ours and are never moved (migration-design 8). */
-const OWN_PREFIX = Buffer.from("\0codis:");
 
 export type Measure = RebalanceOrder["by"];
 
@@ -113,7 +111,9 @@ async function sampled(
     const reply = await client.call(["SCAN", cursor, "COUNT", Math.min(SCAN_COUNT, quota)]);
     if (!Array.isArray(reply) || !Array.isArray(reply[1])) break;
     cursor = textOf(reply[0]);
-    const found = reply[1].filter((key) => key instanceof Uint8Array).filter(isOfClients);
+    const found = reply[1]
+      .filter((key) => key instanceof Uint8Array)
+      .filter((key) => !isOwnKey(key));
     const sizes = by === "memory" ? await sizesOf(client, found) : [];
     found.forEach((key, i) => {
       const slot = slotOfKey(key);
@@ -169,10 +169,6 @@ async function sizesOf(client: RedisClient, keys: readonly Uint8Array[]): Promis
 function averageKeyBytes(info: Info): number {
   const bytes = Number(info.get("used_memory_dataset") ?? info.get("used_memory") ?? 0);
   return bytes / Math.max(1, totalKeys(info));
-}
-
-function isOfClients(key: Uint8Array): boolean {
-  return !OWN_PREFIX.equals(key.subarray(0, OWN_PREFIX.length));
 }
 
 function textOf(reply: unknown): string {

@@ -5,14 +5,16 @@
 import { parseAddress } from "../lib/address.ts";
 import { assert } from "../lib/assert.ts";
 import { messageOf } from "../lib/operator-error.ts";
+import { OWN_KEY_PREFIX } from "../model/own-keys.ts";
 import { SLOT_COUNT } from "../model/slot.ts";
 import type { Argument } from "../redis/client.ts";
 import { keysByDatabase, masterAddressOf, totalKeys, type Info } from "../redis/info.ts";
 import { ReplyError } from "../resp/value.ts";
+import { scanKeys } from "./key-scan.ts";
 import { Link, linkName } from "./link.ts";
 import { rest } from "./pacer.ts";
 import { Backoff, isPassing } from "./retry.ts";
-import { isAtLeast } from "./server-kind.ts";
+import { isAtLeast, textOf } from "./server-kind.ts";
 import { SlotTroubles } from "./slot-troubles.ts";
 import { sweepAway } from "./sweep.ts";
 import { MigrationStopped, type Login, type Passage, type Watch } from "./types.ts";
@@ -21,6 +23,7 @@ import { MigrationStopped, type Login, type Passage, type Watch } from "./types.
 const CLOSE_BYTES = 1024 * 1024;
 const SYNC_POLL_MS = 100;
 const CATCH_UP_POLL_MS = 1;
+const ALL_SLOTS = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
 
 /** Makes the target, which must be empty, a replica of the source. May be repeated. */
 export async function attachReplica(passage: Passage): Promise<void> {
@@ -30,13 +33,14 @@ export async function attachReplica(passage: Passage): Promise<void> {
   const info = await target.info();
   if (isReplicaOf(info, passage.source)) return;
   target.mustBeMaster();
-  if (totalKeys(info) > 0) {
+  if (totalKeys(info) > 0 && (await hasKeysOfClients(target))) {
     throw new MigrationStopped(
       `${passage.target} has keys, which the copy of ${passage.source} would replace: ` +
         `empty it, or use the method keys`,
     );
   }
   await setMasterLogin(target, passage.login);
+  if (source.kind.isCodis) await rememberSkipped(source, passage.jobId);
   await target.call([...replicaOf(target), ...hostAndPort(passage.source)]);
 }
 
@@ -95,24 +99,53 @@ export async function catchUp(passage: Passage, timeoutMs: number): Promise<void
     }
     await Bun.sleep(CATCH_UP_POLL_MS);
   }
-  if (source.kind.isCodis && !target.kind.isCodis) await mustBeTrueCopy(source, target);
+  if (source.kind.isCodis && !target.kind.isCodis) {
+    await mustBeTrueCopy(source, target, passage.jobId);
+  }
+}
+
+const REMEMBERED_MS = 7 * 24 * 3_600_000;
+const SKIPPED = /^cmdstat_(slotsrestore|slotsdel)/;
+
+function memoryKey(jobId: number): string {
+  return `${OWN_KEY_PREFIX}mig:${jobId}:skipped`;
+}
+
+/** How often the source has carried out commands that a stock replica would not. */
+async function skippedCommands(source: Link): Promise<string> {
+  let calls = 0;
+  for (const [name, figures] of await source.info("commandstats")) {
+    if (SKIPPED.test(name)) calls += Number(/calls=(\d+)/.exec(figures)?.[1] ?? 0);
+  }
+  return `${source.kind.runId}:${calls}`;
+}
+
+/** At the source itself: whoever takes the job over has to know it. */
+async function rememberSkipped(source: Link, jobId: number): Promise<void> {
+  const calls = await skippedCommands(source);
+  await source.call(["SET", memoryKey(jobId), calls, "PX", REMEMBERED_MS]);
 }
 
 /**
  * A stock replica of a codis-server skips SLOTSRESTORE, SLOTSDEL and their kin without a word to
  * its master: keys that moved into the source while the replica was attached are not in it.
  */
-async function mustBeTrueCopy(source: Link, target: Link): Promise<void> {
+async function mustBeTrueCopy(source: Link, target: Link, jobId: number): Promise<void> {
   const advice = `detach it, let no keys move into ${source.address}, and attach it again`;
-  const errors = (await target.info("errorstats")).get("errorstat_ERR") ?? "";
+  const remembered = await source.call(["GET", memoryKey(jobId)]);
+  if (remembered === null || textOf(remembered) !== (await skippedCommands(source))) {
+    throw new MigrationStopped(
+      `${source.address} has taken keys from another codis-server, or deleted slots, since ` +
+        `${target.address} is its replica, which has not heard of it: ${advice}`,
+    );
+  }
   const [ours, theirs] = await Promise.all([source.info("keyspace"), target.info("keyspace")]);
   const [before, after] = [keysByDatabase(ours), keysByDatabase(theirs)];
   for (const [database, count] of before) {
     if (after.get(database) === count) continue;
     throw new MigrationStopped(
       `${target.address} has ${after.get(database) ?? 0} keys in database ${database} and ` +
-        `${source.address} has ${count}${errors === "" ? "" : ` (${errors} at the replica)`}: ` +
-        advice,
+        `${source.address} has ${count}: ${advice}`,
     );
   }
 }
@@ -122,6 +155,7 @@ export async function promoteTarget(passage: Passage): Promise<void> {
   using target = await openEnd(passage, passage.target, "promote");
   if (target.kind.isMaster) return;
   await target.call([...replicaOf(target), "NO", "ONE"]);
+  await target.call(["DEL", memoryKey(passage.jobId)]);
 }
 
 /** Whether `promoteTarget` ran: for whoever takes the job over. */
@@ -133,8 +167,7 @@ export async function isTargetPromoted(passage: Passage): Promise<boolean> {
 /** Gives up before the promotion: the target is a master again, and loses what it copied. */
 export async function detachReplica(passage: Passage, watch: Watch): Promise<void> {
   await promoteTarget(passage);
-  const slots = new Set(Array.from({ length: SLOT_COUNT }, (_, slot) => slot));
-  await trimServer(passage.target, passage.login, slots, watch);
+  await trimServer(passage.target, passage.login, new Set(ALL_SLOTS), watch);
 }
 
 /** Deletes the keys of these slots at one server. How many. */
@@ -145,6 +178,12 @@ export async function trimServer(
   watch: Watch,
 ): Promise<number> {
   return await sweepAway({ address, login, slots, name: "codis-mover-trim" }, watch);
+}
+
+async function hasKeysOfClients(link: Link): Promise<boolean> {
+  const scan = { slots: new Set(ALL_SLOTS), scanCount: () => 100 };
+  for await (const { keys } of scanKeys(link, scan)) if (keys.length > 0) return true;
+  return false;
 }
 
 async function openEnd({ login, jobId }: Passage, address: string, part: string): Promise<Link> {

@@ -7,9 +7,6 @@
 /** A set in database 0 of each server: the tokens of the proxies that are shut out. */
 export const FENCE_KEY = "\0codis:fence";
 
-/** What keys of ours begin with: they belong to no slot and never move. */
-export const OWN_KEY_PREFIX = "\0codis:";
-
 /** The name of every connection from that proxy to a server. */
 export function proxyConnectionName(token: string): string {
   return `codis-proxy-${token}`;
