@@ -11,7 +11,7 @@ import { messageOf } from "../lib/operator-error.ts";
 import { silenceJob } from "../migration/fence.ts";
 import { RecentlyMoved } from "../migration/recently-moved.ts";
 import type { Pace, Passage, Watch } from "../migration/types.ts";
-import type { MigrationJob } from "../model/migration-job.ts";
+import type { MigrationJob, PinnedKey } from "../model/migration-job.ts";
 import { idleMapping, type SlotMapping } from "../model/slot-mapping.ts";
 import type { JobStat } from "../model/topom-stats.ts";
 import { passageOf, runPart } from "./job-parts.ts";
@@ -41,8 +41,23 @@ const LOOK_MS = 1_000;
 /** Tests end the process here, as a power cut would: "<state> <step> <before or after>". */
 const CRASH_AT = process.env.CODIS_TEST_CRASH_AT ?? "";
 
+/** How often the reports of the proxies are looked at while keys are moved. */
+const REPORTS_MS = 250;
+
 /** The reason that a part of the engine is given when it is called off. */
 class CalledOff extends Error {}
+
+/** What is remembered of one epoch. */
+interface Recent {
+  readonly epoch: number;
+  readonly moved: RecentlyMoved;
+  /** Large keys that were taken from the reports of proxies, which lag behind. */
+  readonly reported: Set<string>;
+}
+
+function newRecent(epoch: number): Recent {
+  return { epoch, moved: new RecentlyMoved(), reported: new Set() };
+}
 
 export interface RunOptions {
   readonly product: Product;
@@ -63,7 +78,7 @@ export class JobRun {
   /** A part of the engine is under way; aborting calls it off. */
   #part: { readonly abort: AbortController; readonly passage: Passage } | null = null;
   #isSilenced = false;
-  #recent = { epoch: -1, moved: new RecentlyMoved() };
+  #recent = newRecent(-1);
   #wakeUp: () => void = () => {};
   #isPausing = false; // for a time that nothing but an interrupt shortens
   #holdSinceMs = 0;
@@ -311,6 +326,7 @@ export class JobRun {
     const abort = new AbortController();
     const passage = passageOf(job, records.groups, config);
     this.#part = { abort, passage };
+    const looking = setInterval(() => this.#heedReports(job, part), REPORTS_MS);
     try {
       await this.#silence(passage);
       const call = {
@@ -318,7 +334,7 @@ export class JobRun {
         passage,
         config,
         slots: records.slots,
-        recent: this.#recentOf(job),
+        recent: this.#recentOf(job).moved,
         watch: this.#watch(job, abort.signal),
         onTotal: (keys: number) => {
           this.progress.keysTotal = keys;
@@ -329,8 +345,26 @@ export class JobRun {
       if (abort.signal.aborted) return;
       this.#learn(job, part, { kind: "failed", reason: messageOf(error) });
     } finally {
+      clearInterval(looking);
       this.#part = null;
     }
+  }
+
+  /**
+   * Requests wait at the proxies for a large key that nobody has pinned. A pass would find it too,
+   * but perhaps minutes later; so it ends, and begins anew when the key has been moved.
+   */
+  #heedReports(job: MigrationJob, part: Part): void {
+    if (part.name !== "move" || job.method !== "keys" || this.#isPaused(job)) return;
+    const { epoch, reported } = this.#recentOf(job);
+    const found = reportedKeys(this.options.product, job).filter(({ db, key }) => {
+      return !reported.has(`${db} ${key}`);
+    });
+    if (found.length === 0) return;
+    for (const { db, key } of found) reported.add(`${db} ${key}`);
+    log.info(`migration job ${job.id}, epoch ${epoch}: ${found.length} large keys are waited for`);
+    this.#known = { ...this.#known, bigKeys: found };
+    this.interrupt();
   }
 
   #learn(job: MigrationJob, part: Part, result: Outcome): void {
@@ -347,11 +381,9 @@ export class JobRun {
     this.#isSilenced = true;
   }
 
-  #recentOf(job: MigrationJob): RecentlyMoved {
-    if (this.#recent.epoch !== job.epoch) {
-      this.#recent = { epoch: job.epoch, moved: new RecentlyMoved() };
-    }
-    return this.#recent.moved;
+  #recentOf(job: MigrationJob): Recent {
+    if (this.#recent.epoch !== job.epoch) this.#recent = newRecent(job.epoch);
+    return this.#recent;
   }
 
   #watch(job: MigrationJob, signal: AbortSignal): Watch {
@@ -424,6 +456,20 @@ export function pauseAfter(failures: number): number {
 
 function crashAt(job: MigrationJob, step: Step, when: "before" | "after"): void {
   if (CRASH_AT === `${job.state} ${step.kind} ${when}`) process.kill(process.pid, "SIGKILL");
+}
+
+/** Large keys of the job's slots for which requests wait at a proxy, and which nobody has pinned. */
+function reportedKeys({ fleet }: Product, job: MigrationJob): PinnedKey[] {
+  const found = new Map<string, PinnedKey>();
+  for (const { stats } of fleet.polls.values()) {
+    for (const { slot, db, key } of stats?.migration?.big_keys ?? []) {
+      const isPinned = job.pins.some((pin) => pin.db === db && pin.key === key);
+      if (job.slots.includes(slot) && !isPinned) {
+        found.set(`${db} ${key}`, { db, key, state: "pinned" });
+      }
+    }
+  }
+  return [...found.values()];
 }
 
 function isReversal(before: MigrationJob, after: MigrationJob | undefined): boolean {

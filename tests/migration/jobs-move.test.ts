@@ -68,6 +68,27 @@ describe("slots that move", () => {
     expect(await product.misplaced()).toEqual([]);
   }, 60_000);
 
+  test("leave no request waiting for a large key until a long pass ends", async () => {
+    // The proxy takes for large what the dashboard does not, so that only it tells.
+    await using product = await startMovingProduct({
+      proxies: 1,
+      proxy: { config: { migration_big_key: "64kb" } },
+    });
+    await product.load(0, 9, 300);
+    const big = keyOf(5, 1000);
+    await product.servers[0].call("SET", big, "x".repeat(200_000));
+    await product.dashboard.put("slotActionInterval", { value: 300_000 });
+    await product.move(0, 9, 2);
+    await product.untilState("migrating");
+    using client = await connect(product.proxies[0].port);
+    expect(await client.call("APPEND", big, "y")).toBe(200_001);
+    expect((await product.jobs())[0]?.state).toBe("migrating");
+    await product.dashboard.put("slotActionInterval", { value: 0 });
+    await product.untilAtRest();
+    expect(await client.call("STRLEN", big)).toBe(200_001);
+    expect(await product.misplaced()).toEqual([]);
+  }, 60_000);
+
   test("cannot be assigned by hand", async () => {
     await using product = await startMovingProduct({ proxies: 0 });
     await product.load(0, 9, 300);

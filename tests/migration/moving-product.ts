@@ -98,7 +98,7 @@ export class MovingProduct implements AsyncDisposable {
     );
   }
 
-  /** What is wrong with the places of keys: foreign ones, ones at two servers, hidden copies. */
+  /** What is wrong with the places of keys: foreign ones, and hidden copies that stay. */
   async misplaced(): Promise<string[]> {
     const slots = await this.dashboard.slots();
     const wrong: string[] = [];
@@ -106,7 +106,12 @@ export class MovingProduct implements AsyncDisposable {
       for (const key of await keysOf(server)) {
         // The set of fenced proxies belongs there.
         if (key === "\0codis:fence") continue;
-        if (key.startsWith("\0codis:")) wrong.push(`hidden key ${key.slice(1)} at group ${i + 1}`);
+        if (key.startsWith("\0codis:")) {
+          // What a copy that was broken off leaves dies by itself, within a minute.
+          const leftMs = Number(await server.call("PTTL", key));
+          if (leftMs < 0 || leftMs > 60_000) wrong.push(`hidden key ${key.slice(1)} stays`);
+          continue;
+        }
         const owner = slots[slotOfKey(key)].group_id;
         if (owner !== i + 1) wrong.push(`${key} at group ${i + 1} and not at ${owner}`);
       }
