@@ -458,7 +458,7 @@ function crashAt(job: MigrationJob, step: Step, when: "before" | "after"): void 
   if (CRASH_AT === `${job.state} ${step.kind} ${when}`) process.kill(process.pid, "SIGKILL");
 }
 
-/** Large keys of the job's slots for which requests wait at a proxy, and which nobody has pinned. */
+/** Large keys of the job for which requests wait at a proxy, and which nobody has pinned. */
 function reportedKeys({ fleet }: Product, job: MigrationJob): PinnedKey[] {
   const found = new Map<string, PinnedKey>();
   for (const { stats } of fleet.polls.values()) {
