@@ -109,7 +109,7 @@ export class MovingProduct implements AsyncDisposable {
         if (key.startsWith("\0codis:")) {
           // What a copy that was broken off leaves dies by itself, within a minute.
           const leftMs = Number(await server.call("PTTL", key));
-          if (leftMs < 0 || leftMs > 60_000) wrong.push(`hidden key ${key.slice(1)} stays`);
+          if (leftMs === -1 || leftMs > 60_000) wrong.push(`hidden key ${key.slice(1)} stays`);
           continue;
         }
         const owner = slots[slotOfKey(key)].group_id;
