@@ -88,9 +88,11 @@ export function mirrored(
  * not yet shortened when the dashboard died, gives up what the newer one has.
  */
 export function repairJobs(jobs: Iterable<MigrationJob>): MigrationJob[] {
-  const owners = jobsBySlot(jobs);
-  return [...jobs]
+  // Callers pass iterators, which can be walked once.
+  const all = [...jobs];
+  const owners = jobsBySlot(all);
+  return all
     .filter((job) => phaseOf(job) !== null)
     .map((job) => ({ ...job, slots: job.slots.filter((slot) => owners.get(slot)?.id === job.id) }))
-    .filter((job) => job.slots.length !== [...jobs].find(({ id }) => id === job.id)?.slots.length);
+    .filter((job) => job.slots.length !== all.find(({ id }) => id === job.id)?.slots.length);
 }

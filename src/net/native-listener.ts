@@ -6,8 +6,8 @@ import { type Polled, type Poller, READABLE } from "./poller.ts";
 import { addressText } from "./socket-address.ts";
 import { permanent, SOCK_FLAGS, sys } from "./syscalls.ts";
 
-/** So many per turn at most: those who are connected already come first. */
-const MAX_ACCEPTS = 64;
+/** So many per turn at most, as in Redis. */
+const MAX_ACCEPTS = 1000;
 /** When accepting failed so often in a row we are out of descriptors: a pause, or we would spin. */
 const MAX_FAILURES = 100;
 const PAUSE_MS = 50;

@@ -26,7 +26,8 @@ const STEPS = 3000;
 /** Throws with the seed and what happened in it. */
 function playMany(numRuns: number, broken: ReadonlySet<Rule>, look = (_: World): void => {}): void {
   const property = fc.property(fc.nat(), (seed) => look(play(seed, broken)));
-  fc.assert(property, { numRuns, endOnFailure: true });
+  // The same worlds in every run: a world that goes wrong is a bug of the code, not of the day.
+  fc.assert(property, { numRuns, seed: 20_261_125, endOnFailure: true });
 }
 
 describe("in a world of crashes, late messages and dying proxies", () => {
