@@ -1,7 +1,7 @@
 // The few calls of the C library that Bun has no name for. Used at start. Every call answers -1 on
 // failure, as in C. Linux only.
 
-import { dlopen, FFIType } from "bun:ffi";
+import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
 
 const { i32, u32, u64, cstring, ptr } = FFIType;
 
@@ -30,11 +30,12 @@ export const SCHED_BATCH = 3;
 /** For `memfd_create`: not inherited. */
 export const MFD_CLOEXEC = 1;
 
-function open() {
+/** Declares calls of the C library, whichever of its two kinds this Linux has. */
+export function openLibc<const Calls extends Record<string, FFIFunction>>(calls: Calls) {
   const musl = `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`;
   for (const name of ["libc.so.6", musl]) {
     try {
-      return dlopen(name, CALLS).symbols;
+      return dlopen(name, calls).symbols;
     } catch {
       // The other kind of Linux.
     }
@@ -42,4 +43,4 @@ function open() {
   throw new Error(`neither libc.so.6 nor ${musl} can be opened on this machine`);
 }
 
-export const libc = open();
+export const libc = openLibc(CALLS);

@@ -2,8 +2,9 @@
 // Everything answers -1 on failure, as in C. There is no `errno`: between a call and a look at it
 // the engine may do calls of its own. Whoever needs a reason asks the descriptor (SO_ERROR, epoll).
 
-import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
+import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { constants } from "node:os";
+import { openLibc } from "../lib/libc.ts";
 
 const { i32, u32, u64, ptr: pointer } = FFIType;
 
@@ -25,19 +26,7 @@ const CALLS = {
   epoll_wait: { args: [i32, pointer, i32, i32], returns: i32 },
 } as const;
 
-function open() {
-  const musl = `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`;
-  for (const name of ["libc.so.6", musl]) {
-    try {
-      return dlopen(name, CALLS).symbols;
-    } catch {
-      // The other kind of Linux.
-    }
-  }
-  throw new Error(`neither libc.so.6 nor ${musl} can be opened on this machine`);
-}
-
-export const sys = open();
+export const sys = openLibc(CALLS);
 
 const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, code]) => [code, name]));
 
