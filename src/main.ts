@@ -4,6 +4,7 @@
 
 import { log } from "./lib/log.ts";
 import { messageOf, OperatorError, UsageError } from "./lib/operator-error.ts";
+import type { Task } from "./lib/program-options.ts";
 import { VERSION, versionText } from "./lib/version.ts";
 import { didYouMean } from "./lib/edit-distance.ts";
 import { watchLauncher } from "./lib/launcher.ts";
@@ -60,24 +61,26 @@ async function runProgram(argv: readonly string[]): Promise<void> {
 
 async function proxy(argv: readonly string[]): Promise<void> {
   const { parseProxyFlags } = await import("./proxy/flags.ts");
-  const task = parseProxyFlags(argv);
-  if (task.kind === "print") {
-    process.stdout.write(task.text);
-    return;
-  }
-  const { runProxy } = await import("./proxy/proxy.ts");
-  await runProxy(task.flags);
+  await perform(parseProxyFlags(argv), async (flags) => {
+    const { runProxy } = await import("./proxy/proxy.ts");
+    await runProxy(flags);
+  });
 }
 
 async function dashboard(argv: readonly string[]): Promise<void> {
   const { parseDashboardFlags } = await import("./dashboard/flags.ts");
-  const task = parseDashboardFlags(argv);
-  if (task.kind === "print") {
-    process.stdout.write(task.text);
-    return;
-  }
-  const { runDashboard } = await import("./dashboard/dashboard.ts");
-  await runDashboard(task.flags);
+  await perform(parseDashboardFlags(argv), async (flags) => {
+    const { runDashboard } = await import("./dashboard/dashboard.ts");
+    await runDashboard(flags);
+  });
+}
+
+async function perform<Flags>(
+  task: Task<Flags>,
+  run: (flags: Flags) => Promise<void>,
+): Promise<void> {
+  if (task.kind === "run") await run(task.flags);
+  else process.stdout.write(task.text);
 }
 
 /** The last words of a program that cannot start or cannot go on. */

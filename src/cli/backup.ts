@@ -214,8 +214,8 @@ function writesOf(product: string, dump: ProductDump): Write[] {
 }
 
 function sizeText({ slots = [], group = [], proxy = [] }: ProductDump): string {
-  const counts = [some(slots.length, "slot"), some(group.length, "group")].join(", ");
-  return `${counts} and ${proxy.length === 1 ? "1 proxy" : `${proxy.length} proxies`}`;
+  const counts = `${some(slots.length, "slot")}, ${some(group.length, "group")}`;
+  return `${counts} and ${some(proxy.length, "proxy", "proxies")}`;
 }
 
 // ------------------------------------------------------------------------- the lock, the products

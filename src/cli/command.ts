@@ -2,6 +2,7 @@
 // help, docs/admin.md and the shell completion read. And what a running command gets.
 
 import type { Arguments, Option, Positional, Program } from "../lib/args.ts";
+import { LOG_LEVELS } from "../lib/log.ts";
 import { OperatorError } from "../lib/operator-error.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import { openFrom, STORE_OPTIONS } from "./store-options.ts";
@@ -46,6 +47,22 @@ const JSON_OPTION: Option = { name: "json", doc: "Print JSON." };
 const WATCH_OPTION: Option = { name: "watch", short: "w", doc: "Again every second." };
 const YES_OPTION: Option = { name: "yes", short: "y", doc: "Do not ask." };
 const VERBOSE_OPTION: Option = { name: "verbose", short: "v", doc: "Log every call." };
+
+export const LEVEL: Positional = {
+  name: "LEVEL",
+  choices: LOG_LEVELS,
+  doc: LOG_LEVELS.join(", "),
+};
+
+/** Which part of a whole is to be shown. */
+export function partOf(choices: readonly string[]): Positional {
+  return {
+    name: "PART",
+    choices,
+    isOptional: true,
+    doc: `${choices.join(", ")}; without it everything.`,
+  };
+}
 
 /** All options of a command, in the order of its help. */
 export function optionsOf(command: Command): Option[] {

@@ -16,7 +16,8 @@ import { explain } from "./explain.ts";
 export const DEFAULT_DASHBOARD = "127.0.0.1:18080";
 const HELLO_TIMEOUT_MS = 5_000;
 
-type OwnParams<R extends AnyRoute> = Readonly<
+/** The parameters of a route that a caller gives; the xauth is ours. */
+export type DashboardParams<R extends AnyRoute> = Readonly<
   Record<Exclude<ParamsOf<PathOf<R>>, "xauth">, string | number>
 >;
 
@@ -69,7 +70,7 @@ export class DashboardLink {
 
   async call<R extends AnyRoute>(
     route: R,
-    params: OwnParams<R>,
+    params: DashboardParams<R>,
     body?: BodyOf<R>,
   ): Promise<ReplyOf<R>> {
     const texts = Object.entries<string | number>(params).map(([name, value]) => {

@@ -43,9 +43,9 @@ export function countText(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }
 
-/** "1 slot", "2 slots". */
-export function some(count: number, noun: string): string {
-  return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`;
+/** "1 slot", "2 slots"; a plural that is made in another way is given: "2 proxies". */
+export function some(count: number, noun: string, plural = `${noun}s`): string {
+  return `${countText(count)} ${count === 1 ? noun : plural}`;
 }
 
 const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];

@@ -8,8 +8,8 @@ import type { TopomStats } from "../model/topom-stats.ts";
 import type { Command } from "./command.ts";
 import type { DashboardLink } from "./dashboard-link.ts";
 import { markOf } from "./proxies.ts";
-import { replicationOf, summarize } from "./summary.ts";
-import { show } from "./view.ts";
+import { replicationOf } from "./summary.ts";
+import { showSummary } from "./view.ts";
 import { groupLines } from "./views.ts";
 
 const GROUP = { name: "GROUP", integerFrom: 1, doc: `A number from 1 to ${MAX_GROUP_ID}.` };
@@ -21,14 +21,7 @@ export const GROUP_COMMANDS: readonly Command[] = [
     doc: "Shows the groups and their servers.",
     reach: "dashboard",
     isView: true,
-    run: async (call) => {
-      const link = await call.dashboard();
-      await show(call, {
-        fetch: async () => summarize(await link.overview(), link.address),
-        render: (summary) => groupLines(call.out, summary),
-        json: ({ groups, servers }) => ({ groups, servers }),
-      });
-    },
+    run: showSummary(groupLines, ({ groups, servers }) => ({ groups, servers })),
   },
   {
     name: "groups add",

@@ -1,10 +1,8 @@
 // Commands on the dashboard as a program.
 
 import { DASHBOARD_ROUTES as routes, type TopomOverview } from "../api/dashboard-routes.ts";
-import { LOG_LEVELS } from "../lib/log.ts";
-import type { Command } from "./command.ts";
-import { summarize } from "./summary.ts";
-import { show } from "./view.ts";
+import { type Command, LEVEL, partOf } from "./command.ts";
+import { showSummary } from "./view.ts";
 import { statusLines } from "./views.ts";
 
 export const DASHBOARD_PARTS = ["config", "model", "stats", "slots", "group", "proxy"] as const;
@@ -15,13 +13,7 @@ export const STATUS_COMMANDS: readonly Command[] = [
     doc: "The whole product at a glance: what is wrong, proxies, groups, migrations.",
     reach: "dashboard",
     isView: true,
-    run: async (call) => {
-      const link = await call.dashboard();
-      await show(call, {
-        fetch: async () => summarize(await link.overview(), link.address),
-        render: (summary) => statusLines(call.out, summary),
-      });
-    },
+    run: showSummary(statusLines),
   },
 ];
 
@@ -30,14 +22,7 @@ export const DASHBOARD_COMMANDS: readonly Command[] = [
     name: "dashboard show",
     doc: "Prints what the dashboard knows, or a part of it, as JSON.",
     reach: "dashboard",
-    positionals: [
-      {
-        name: "PART",
-        choices: DASHBOARD_PARTS,
-        isOptional: true,
-        doc: `${DASHBOARD_PARTS.join(", ")}; without it everything.`,
-      },
-    ],
+    positionals: [partOf(DASHBOARD_PARTS)],
     run: async (call) => {
       const overview = await (await call.dashboard()).overview();
       call.out.json(overviewPart(overview, call.given.text("PART")));
@@ -68,7 +53,7 @@ export const DASHBOARD_COMMANDS: readonly Command[] = [
     name: "dashboard log-level",
     doc: "Sets the log level of the dashboard until it ends.",
     reach: "dashboard",
-    positionals: [{ name: "LEVEL", choices: LOG_LEVELS, doc: LOG_LEVELS.join(", ") }],
+    positionals: [LEVEL],
     run: async (call) => {
       const value = call.given.must("LEVEL");
       await (await call.dashboard()).call(routes.logLevel, { value });

@@ -2,12 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { PROXY_ROUTES as routes } from "../api/routes.ts";
-import { LOG_LEVELS, parseLogLevel } from "../lib/log.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { decodeJson } from "../model/json.ts";
 import type { SlotFill } from "../model/slot.ts";
 import { parseSlotFills } from "../model/slot-fill.ts";
-import type { Call, Command } from "./command.ts";
+import { type Call, type Command, LEVEL, partOf } from "./command.ts";
 import { ProxyLink } from "./proxy-link.ts";
 
 export const PROXY_PARTS = ["config", "model", "stats", "slots"] as const;
@@ -18,15 +17,7 @@ export const ONE_PROXY_COMMANDS: readonly Command[] = [
     name: "proxy show",
     doc: "Prints what a proxy knows of itself, or a part of it, as JSON.",
     reach: "proxy",
-    positionals: [
-      ADDR,
-      {
-        name: "PART",
-        choices: PROXY_PARTS,
-        isOptional: true,
-        doc: `${PROXY_PARTS.join(", ")}; without it everything.`,
-      },
-    ],
+    positionals: [ADDR, partOf(PROXY_PARTS)],
     run: async (call) => {
       call.out.json(await proxyPart(linkOf(call), call.given.text("PART")));
     },
@@ -78,7 +69,7 @@ export const ONE_PROXY_COMMANDS: readonly Command[] = [
     name: "proxy log-level",
     doc: "Sets the log level of a proxy until it ends.",
     reach: "proxy",
-    positionals: [ADDR, { name: "LEVEL", choices: LOG_LEVELS, doc: LOG_LEVELS.join(", ") }],
+    positionals: [ADDR, LEVEL],
     run: async (call) => {
       const value = call.given.must("LEVEL");
       await linkOf(call).call(routes.logLevel, { value });
@@ -144,11 +135,4 @@ export function decodeFile(file: string): unknown {
   } catch (error) {
     throw new OperatorError(`the file ${file} is not right: ${messageOf(error)}`);
   }
-}
-
-/** In any letter case, as the original takes it. */
-export function logLevelOf(text: string): string {
-  const level = parseLogLevel(text);
-  if (level !== null) return level;
-  throw new OperatorError(`option --log-level = ${text} is none of ${LOG_LEVELS.join(", ")}`);
 }

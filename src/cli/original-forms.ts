@@ -2,15 +2,19 @@
 // those of `codis admin`; only the words, and what is printed, are the original's.
 
 import { DASHBOARD_ROUTES as routes } from "../api/dashboard-routes.ts";
+import type { AnyRoute } from "../api/route.ts";
 import { PROXY_ROUTES as proxyRoutes } from "../api/routes.ts";
+import type { Arguments } from "../lib/args.ts";
 import { OperatorError } from "../lib/operator-error.ts";
+import { readLogLevel } from "../lib/program-options.ts";
 import { encodeJson } from "../model/json.ts";
 import { SLOT_COUNT } from "../model/slot.ts";
 import { printDashboards, printDump, removeLock, restoreDump } from "./backup.ts";
 import type { Call } from "./command.ts";
+import type { DashboardParams } from "./dashboard-link.ts";
 import { addServer, originalGroupLines, resyncAll } from "./groups.ts";
 import { overviewPart } from "./one-dashboard.ts";
-import { decodeFile, logLevelOf, proxyPart, readSlots } from "./one-proxy.ts";
+import { decodeFile, proxyPart, readSlots } from "./one-proxy.ts";
 import type { Target } from "./original-options.ts";
 import { originalProxyLines, originalTokens } from "./proxies.ts";
 import { ProxyLink } from "./proxy-link.ts";
@@ -70,7 +74,7 @@ const PROXY_FORMS: readonly Form[] = [
     target: "proxy",
     chosenBy: ["log-level"],
     run: async (call) => {
-      const value = logLevelOf(call.given.must("log-level"));
+      const value = readLogLevel(call.given);
       await proxyOf(call).call(proxyRoutes.logLevel, { value });
     },
   },
@@ -87,6 +91,16 @@ const PROXY_FORMS: readonly Form[] = [
 
 // -------------------------------------------------------------------- the dashboard, its proxies
 
+/** The form is one call of the dashboard, with what `params` takes from the flags. */
+function order<R extends AnyRoute>(
+  route: R,
+  params: (given: Arguments) => DashboardParams<R>,
+): Form["run"] {
+  return async (call) => {
+    await (await call.dashboard()).call(route, params(call.given));
+  };
+}
+
 const DASHBOARD_FORMS: readonly Form[] = [
   {
     target: "dashboard",
@@ -100,20 +114,17 @@ const DASHBOARD_FORMS: readonly Form[] = [
   {
     target: "dashboard",
     chosenBy: ["shutdown"],
-    run: async (call) => void (await (await call.dashboard()).call(routes.shutdown, {})),
+    run: order(routes.shutdown, () => ({})),
   },
   {
     target: "dashboard",
     chosenBy: ["reload"],
-    run: async (call) => void (await (await call.dashboard()).call(routes.reload, {})),
+    run: order(routes.reload, () => ({})),
   },
   {
     target: "dashboard",
     chosenBy: ["log-level"],
-    run: async (call) => {
-      const value = logLevelOf(call.given.must("log-level"));
-      await (await call.dashboard()).call(routes.logLevel, { value });
-    },
+    run: order(routes.logLevel, (given) => ({ value: readLogLevel(given) })),
   },
   {
     target: "dashboard",
@@ -124,17 +135,13 @@ const DASHBOARD_FORMS: readonly Form[] = [
     target: "dashboard",
     chosenBy: ["create-proxy"],
     needs: ["addr"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.createProxy, { addr: call.given.must("addr") });
-    },
+    run: order(routes.createProxy, (given) => ({ addr: given.must("addr") })),
   },
   {
     target: "dashboard",
     chosenBy: ["online-proxy"],
     needs: ["addr"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.onlineProxy, { addr: call.given.must("addr") });
-    },
+    run: order(routes.onlineProxy, (given) => ({ addr: given.must("addr") })),
   },
   {
     target: "dashboard",
@@ -191,17 +198,13 @@ const GROUP_FORMS: readonly Form[] = [
     target: "dashboard",
     chosenBy: ["create-group"],
     needs: ["gid"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.createGroup, { gid: call.given.must("gid") });
-    },
+    run: order(routes.createGroup, (given) => ({ gid: given.must("gid") })),
   },
   {
     target: "dashboard",
     chosenBy: ["remove-group"],
     needs: ["gid"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.removeGroup, { gid: call.given.must("gid") });
-    },
+    run: order(routes.removeGroup, (given) => ({ gid: given.must("gid") })),
   },
   {
     target: "dashboard",
@@ -228,9 +231,7 @@ const GROUP_FORMS: readonly Form[] = [
     target: "dashboard",
     chosenBy: ["group-del"],
     needs: ["gid", "addr"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.removeServer, serverOf(call));
-    },
+    run: order(routes.removeServer, serverOf),
   },
   {
     target: "dashboard",
@@ -241,17 +242,16 @@ const GROUP_FORMS: readonly Form[] = [
     target: "dashboard",
     chosenBy: ["replica-groups"],
     needs: ["gid", "addr", ["enable", "disable"]],
-    run: async (call) => {
-      const value = call.given.has("enable") ? 1 : 0;
-      await (await call.dashboard()).call(routes.replicaGroups, { ...serverOf(call), value });
-    },
+    run: order(routes.replicaGroups, (given) => {
+      return { ...serverOf(given), value: given.has("enable") ? 1 : 0 };
+    }),
   },
   {
     target: "dashboard",
     chosenBy: ["promote-server"],
     needs: ["gid", "addr"],
     run: async (call) => {
-      await (await call.dashboard()).call(routes.promoteServer, serverOf(call));
+      await (await call.dashboard()).call(routes.promoteServer, serverOf(call.given));
       await printGroupStatus(call);
     },
   },
@@ -259,48 +259,38 @@ const GROUP_FORMS: readonly Form[] = [
     target: "dashboard",
     chosenBy: ["sync-action", "create"],
     needs: ["addr"],
-    run: async (call) => {
-      const addr = call.given.must("addr");
-      await (await call.dashboard()).call(routes.createSyncAction, { addr });
-    },
+    run: order(routes.createSyncAction, (given) => ({ addr: given.must("addr") })),
   },
   {
     target: "dashboard",
     chosenBy: ["sync-action", "remove"],
     needs: ["addr"],
-    run: async (call) => {
-      const addr = call.given.must("addr");
-      await (await call.dashboard()).call(routes.removeSyncAction, { addr });
-    },
+    run: order(routes.removeSyncAction, (given) => ({ addr: given.must("addr") })),
   },
   {
     target: "dashboard",
     chosenBy: ["sentinel-add"],
     needs: ["addr"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.addSentinel, { addr: call.given.must("addr") });
-    },
+    run: order(routes.addSentinel, (given) => ({ addr: given.must("addr") })),
   },
   {
     target: "dashboard",
     chosenBy: ["sentinel-del"],
     needs: ["addr"],
     may: ["force"],
-    run: async (call) => {
-      const force = call.given.has("force") ? 1 : 0;
-      const addr = call.given.must("addr");
-      await (await call.dashboard()).call(routes.removeSentinel, { addr, force });
-    },
+    run: order(routes.removeSentinel, (given) => {
+      return { addr: given.must("addr"), force: given.has("force") ? 1 : 0 };
+    }),
   },
   {
     target: "dashboard",
     chosenBy: ["sentinel-resync"],
-    run: async (call) => void (await (await call.dashboard()).call(routes.resyncSentinels, {})),
+    run: order(routes.resyncSentinels, () => ({})),
   },
 ];
 
-function serverOf(call: Call): { gid: string; addr: string } {
-  return { gid: call.given.must("gid"), addr: call.given.must("addr") };
+function serverOf(given: Arguments): { gid: string; addr: string } {
+  return { gid: given.must("gid"), addr: given.must("addr") };
 }
 
 async function printGroupStatus(call: Call): Promise<void> {
@@ -331,60 +321,43 @@ const SLOT_FORMS: readonly Form[] = [
     target: "dashboard",
     chosenBy: ["slot-action", "create"],
     needs: ["sid", "gid"],
-    run: async (call) => {
-      const { given } = call;
-      const params = { sid: given.must("sid"), gid: given.must("gid") };
-      await (await call.dashboard()).call(routes.createSlotAction, params);
-    },
+    run: order(routes.createSlotAction, (given) => {
+      return { sid: given.must("sid"), gid: given.must("gid") };
+    }),
   },
   {
     target: "dashboard",
     chosenBy: ["slot-action", "remove"],
     needs: ["sid"],
-    run: async (call) => {
-      await (await call.dashboard()).call(routes.removeSlotAction, { sid: call.given.must("sid") });
-    },
+    run: order(routes.removeSlotAction, (given) => ({ sid: given.must("sid") })),
   },
   {
     target: "dashboard",
     chosenBy: ["slot-action", "create-some"],
     needs: ["gid-from", "gid-to", "num-slots"],
-    run: async (call) => {
-      const { given } = call;
-      await (
-        await call.dashboard()
-      ).call(routes.createSlotActionSome, {
-        src: given.must("gid-from"),
-        dst: given.must("gid-to"),
-        num: given.must("num-slots"),
-      });
-    },
+    run: order(routes.createSlotActionSome, (given) => ({
+      src: given.must("gid-from"),
+      dst: given.must("gid-to"),
+      num: given.must("num-slots"),
+    })),
   },
   {
     target: "dashboard",
     chosenBy: ["slot-action", "create-range"],
     needs: ["beg", "end", "gid"],
-    run: async (call) => {
-      const { given } = call;
-      const params = { beg: given.must("beg"), end: given.must("end"), gid: given.must("gid") };
-      await (await call.dashboard()).call(routes.createSlotActionRange, params);
-    },
+    run: order(routes.createSlotActionRange, (given) => {
+      return { beg: given.must("beg"), end: given.must("end"), gid: given.must("gid") };
+    }),
   },
   {
     target: "dashboard",
     chosenBy: ["slot-action", "interval"],
-    run: async (call) => {
-      const value = call.given.must("interval");
-      await (await call.dashboard()).call(routes.slotActionInterval, { value });
-    },
+    run: order(routes.slotActionInterval, (given) => ({ value: given.must("interval") })),
   },
   {
     target: "dashboard",
     chosenBy: ["slot-action", "disabled"],
-    run: async (call) => {
-      const value = call.given.must("disabled");
-      await (await call.dashboard()).call(routes.slotActionDisabled, { value });
-    },
+    run: order(routes.slotActionDisabled, (given) => ({ value: given.must("disabled") })),
   },
   {
     target: "dashboard",

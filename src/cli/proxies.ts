@@ -7,8 +7,7 @@ import type { TopomStats } from "../model/topom-stats.ts";
 import type { Call, Command } from "./command.ts";
 import type { DashboardLink } from "./dashboard-link.ts";
 import { some } from "./format.ts";
-import { summarize } from "./summary.ts";
-import { show } from "./view.ts";
+import { showSummary } from "./view.ts";
 import { proxyLines } from "./views.ts";
 
 const PROXY = { name: "PROXY", doc: "Its number, its admin address or its token." } as const;
@@ -19,14 +18,10 @@ export const PROXY_COMMANDS: readonly Command[] = [
     doc: "Shows the proxies.",
     reach: "dashboard",
     isView: true,
-    run: async (call) => {
-      const link = await call.dashboard();
-      await show(call, {
-        fetch: async () => summarize(await link.overview(), link.address),
-        render: (summary) => proxyLines(call.out, summary.proxies),
-        json: (summary) => summary.proxies,
-      });
-    },
+    run: showSummary(
+      (screen, { proxies }) => proxyLines(screen, proxies),
+      (summary) => summary.proxies,
+    ),
   },
   {
     name: "proxies add",
@@ -70,7 +65,7 @@ export const PROXY_COMMANDS: readonly Command[] = [
       const stats = await link.stats();
       const proxies = name === null ? stats.proxy.models : [pickProxy(stats, name)];
       for (const { token } of proxies) await link.call(routes.reinitProxy, { token });
-      call.done(`${some(proxies.length, "proxy").replace("proxys", "proxies")} refreshed`);
+      call.done(`${some(proxies.length, "proxy", "proxies")} refreshed`);
     },
   },
 ];

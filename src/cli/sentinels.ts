@@ -2,8 +2,7 @@
 
 import { DASHBOARD_ROUTES as routes } from "../api/dashboard-routes.ts";
 import type { Command } from "./command.ts";
-import { summarize } from "./summary.ts";
-import { show } from "./view.ts";
+import { showSummary } from "./view.ts";
 import { sentinelLines } from "./views.ts";
 
 const SENTINEL = { name: "ADDR", doc: "The sentinel, as HOST:PORT." };
@@ -14,14 +13,7 @@ export const SENTINEL_COMMANDS: readonly Command[] = [
     doc: "Shows the sentinels.",
     reach: "dashboard",
     isView: true,
-    run: async (call) => {
-      const link = await call.dashboard();
-      await show(call, {
-        fetch: async () => summarize(await link.overview(), link.address),
-        render: (summary) => sentinelLines(call.out, summary),
-        json: (summary) => summary.sentinels,
-      });
-    },
+    run: showSummary(sentinelLines, (summary) => summary.sentinels),
   },
   {
     name: "sentinels add",

@@ -1,8 +1,9 @@
 // Shows something once, or again every second until Ctrl-C or until there is nothing more to see.
 
 import { OperatorError } from "../lib/operator-error.ts";
-import type { Call } from "./command.ts";
-import { stdout } from "./print.ts";
+import type { Call, Command } from "./command.ts";
+import { type Screen, stdout } from "./print.ts";
+import { type Summary, summarize } from "./summary.ts";
 
 const PERIOD_MS = 1000;
 
@@ -13,6 +14,21 @@ export interface View<T> {
   readonly json?: (data: T) => unknown;
   /** With --watch: true when this was the last picture. */
   readonly isOver?: (data: T) => boolean;
+}
+
+/** The `run` of a command that shows the product, or a part of it. */
+export function showSummary(
+  render: (screen: Screen, summary: Summary) => string[],
+  json?: (summary: Summary) => unknown,
+): Command["run"] {
+  return async (call) => {
+    const link = await call.dashboard();
+    await show(call, {
+      fetch: async () => summarize(await link.overview(), link.address),
+      render: (summary) => render(call.out, summary),
+      ...(json === undefined ? {} : { json }),
+    });
+  };
 }
 
 export async function show<T>(call: Call, view: View<T>): Promise<void> {

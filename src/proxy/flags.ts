@@ -3,12 +3,21 @@
 // result is a typed record for `runProxy`.
 
 import { availableParallelism } from "node:os";
-import type { Arguments, Program } from "../lib/args.ts";
-import { parseArguments, usageText } from "../lib/args.ts";
+import { type Arguments, type Program, usageText } from "../lib/args.ts";
 import type { LogLevel } from "../lib/log.ts";
-import { LOG_LEVELS, parseLogLevel } from "../lib/log.ts";
-import { OperatorError, UsageError } from "../lib/operator-error.ts";
-import { versionText } from "../lib/version.ts";
+import { UsageError } from "../lib/operator-error.ts";
+import {
+  LOG_OPTIONS,
+  onlyOneOf,
+  parseTask,
+  PID_FILE_OPTION,
+  PRINT_OPTIONS,
+  readLogLevel,
+  readSettings,
+  settingOptions,
+  SYNOPSIS,
+  type Task,
+} from "../lib/program-options.ts";
 import type { Environment } from "../settings/load.ts";
 import { loadProxyConfig, proxyDefaultFile } from "./settings.ts";
 
@@ -43,22 +52,15 @@ export interface CoordinatorFlags {
   readonly auth: string;
 }
 
-/** What the command line asks for. */
-export type ProxyTask =
-  | { readonly kind: "print"; readonly text: string }
-  | { readonly kind: "run"; readonly flags: ProxyFlags };
-
 const COORDINATORS = ["zookeeper", "etcd", "filesystem"] as const;
 const REGISTRATIONS = ["dashboard", ...COORDINATORS, "fillslots"] as const;
 const SETTING_OPTIONS = ["product_name", "product_auth", "session_auth"] as const;
 
 export const PROXY_PROGRAM: Program = {
   name: "codis-proxy",
-  synopsis: ["[options]", "--default-config", "--check-config [options]", "--version"],
+  synopsis: SYNOPSIS,
   options: [
-    { name: "config", short: "c", argument: "FILE", doc: "Read the settings from this TOML file." },
-    { name: "log", short: "l", argument: "FILE", doc: "Log to FILE.YYYY-MM-DD, not to stderr." },
-    { name: "log-level", argument: "LEVEL", doc: `One of ${LOG_LEVELS.join(", ")}; default info.` },
+    ...LOG_OPTIONS,
     { name: "ncpu", argument: "N", integerFrom: 1, doc: "Run N workers; default one per CPU." },
     { name: "max-ncpu", argument: "N", integerFrom: 1, doc: "Accepted with --ncpu, no effect." },
     { name: "ulimit", argument: "N", integerFrom: 1, doc: "Fail when `ulimit -n` is below N." },
@@ -71,13 +73,9 @@ export const PROXY_PROGRAM: Program = {
     { name: "etcd-auth", argument: "USR:PWD", doc: "The account at etcd." },
     { name: "filesystem", argument: "ROOT", doc: "Find the dashboard through this directory." },
     { name: "fillslots", argument: "FILE", doc: "Load these slots (JSON); use no dashboard." },
-    { name: "pidfile", argument: "FILE", doc: "Write the process id there while running." },
-    { name: "product_name", argument: "NAME", doc: "Stands above the setting of that name." },
-    { name: "product_auth", argument: "AUTH", doc: "Stands above the setting of that name." },
-    { name: "session_auth", argument: "AUTH", doc: "Stands above the setting of that name." },
-    { name: "default-config", doc: "Print the default settings as commented TOML and exit." },
-    { name: "check-config", doc: "Say whether the settings are right and exit." },
-    { name: "version", doc: "Print the version and exit." },
+    PID_FILE_OPTION,
+    ...settingOptions(SETTING_OPTIONS),
+    ...PRINT_OPTIONS,
   ],
 };
 
@@ -85,23 +83,16 @@ export const PROXY_PROGRAM: Program = {
 export function parseProxyFlags(
   argv: readonly string[],
   env: Environment = process.env,
-): ProxyTask {
-  const given = parseArguments(PROXY_PROGRAM, argv);
-  if (given.has("help")) return print(usageText(PROXY_PROGRAM));
-  if (given.has("default-config")) return print(proxyDefaultFile());
-  if (given.has("version")) return print(versionText());
-  checkCombinations(given);
-  const flags = readFlags(given);
-  if (!given.has("check-config")) return { kind: "run", flags };
-  const { warnings } = loadProxyConfig({ ...flags, env });
-  return print([...warnings, "the settings are right"].map((line) => `${line}\n`).join(""));
-}
-
-function print(text: string): ProxyTask {
-  return { kind: "print", text };
+): Task<ProxyFlags> {
+  return parseTask(PROXY_PROGRAM, argv, {
+    defaultFile: proxyDefaultFile,
+    readFlags,
+    loadConfig: (flags) => loadProxyConfig({ ...flags, env }),
+  });
 }
 
 function readFlags(given: Arguments): ProxyFlags {
+  checkCombinations(given);
   return {
     configFile: given.text("config"),
     logFile: given.text("log"),
@@ -114,7 +105,7 @@ function readFlags(given: Arguments): ProxyFlags {
     coordinator: readCoordinator(given),
     fillSlots: given.text("fillslots"),
     pidFile: given.text("pidfile"),
-    settings: readSettings(given),
+    settings: readSettings(given, SETTING_OPTIONS),
     warnings: given.has("max-ncpu")
       ? ["option --max-ncpu has no effect: the number of workers is that of --ncpu and stays so"]
       : [],
@@ -128,41 +119,17 @@ function readCoordinator(given: Arguments): CoordinatorFlags | null {
   return { name, address: given.text(name) ?? "", auth: auth ?? "" };
 }
 
-function readSettings(given: Arguments): Record<string, string> {
-  const settings: Record<string, string> = {};
-  for (const key of SETTING_OPTIONS) {
-    const text = given.text(key);
-    if (text !== null) settings[key] = text;
-  }
-  return settings;
-}
-
-function readLogLevel(given: Arguments): LogLevel {
-  const text = given.text("log-level") ?? "info";
-  const level = parseLogLevel(text);
-  if (level !== null) return level;
-  throw new OperatorError(
-    `option --log-level = ${text} is no level; allowed is one of ${LOG_LEVELS.join(", ")}`,
-  );
-}
-
 function checkCombinations(given: Arguments): void {
-  const ways = REGISTRATIONS.filter((name) => given.has(name));
-  if (ways.length > 1) {
-    const names = ways.map((name) => `--${name}`).join(" and ");
-    throw usageError(`options ${names} exclude one another; give one of them`);
-  }
+  onlyOneOf(PROXY_PROGRAM, given, REGISTRATIONS);
   requireWith(given, "zookeeper-auth", "zookeeper");
   requireWith(given, "etcd-auth", "etcd");
   requireWith(given, "max-ncpu", "ncpu");
 }
 
 function requireWith(given: Arguments, name: string, other: string): void {
-  if (given.has(name) && !given.has(other)) {
-    throw usageError(`option --${name} has a meaning only together with --${other}`);
-  }
-}
-
-function usageError(message: string): UsageError {
-  return new UsageError(message, usageText(PROXY_PROGRAM));
+  if (!given.has(name) || given.has(other)) return;
+  throw new UsageError(
+    `option --${name} has a meaning only together with --${other}`,
+    usageText(PROXY_PROGRAM),
+  );
 }
