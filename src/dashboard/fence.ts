@@ -15,12 +15,14 @@ import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { FENCE_KEY, proxyConnectionName } from "../model/fence.ts";
 import type { RedisClient } from "../redis/client.ts";
 import { type Reply, ReplyError } from "../resp/value.ts";
+import { Batches } from "./batches.ts";
 import type { Records, Servers } from "./product.ts";
 import type { ServerAnswer } from "./servers.ts";
 
 /** A server that does not do its part in this time cannot be fenced. */
 const FENCE_TIMEOUT_MS = 2_000;
 const REPLICA_POLL_MS = 10;
+const PATIENCE = { timeoutMs: FENCE_TIMEOUT_MS };
 
 /** Of the connection that makes a fence. */
 const OWN_NAME = "codis-fence";
@@ -34,16 +36,15 @@ const SADD_WHEN_FULL = [
   "redis.call('DEL', KEYS[2]) return redis.call('SADD', KEYS[1], unpack(ARGV))",
 ] as const;
 
-interface Queue {
-  readonly waiting: Map<string, PromiseWithResolvers<void>>;
-  isRunning: boolean;
-}
-
 export class Fences {
   /** Token → servers at which its fence stands, as far as we know. */
   readonly #confirmed = new Map<string, Set<string>>();
-  /** What waits to be fenced at each server: one after the other, all that wait at once. */
-  readonly #queues = new Map<string, Queue>();
+  readonly #fencing = new Batches((server, tokens) => {
+    return this.servers.use(server, (client) => fenceAt(client, tokens), PATIENCE);
+  });
+  readonly #freeing = new Batches((server, tokens) => {
+    return this.servers.use(server, (client) => freeAt(client, tokens), PATIENCE);
+  });
   /** Proxies that are being shut out or let in right now; nobody else touches their fences. */
   readonly #busy = new Map<string, Promise<void>>();
 
@@ -131,46 +132,14 @@ export class Fences {
     });
   }
 
-  /** Many proxies may be gone at once; a server is asked for its connections once for all. */
-  #fenceAt(server: string, token: string): Promise<void> {
-    const queue = this.#queues.get(server) ?? { waiting: new Map(), isRunning: false };
-    this.#queues.set(server, queue);
-    const fenced = queue.waiting.get(token) ?? Promise.withResolvers<void>();
-    queue.waiting.set(token, fenced);
-    if (!queue.isRunning) void this.#run(server, queue);
-    return fenced.promise;
-  }
-
-  async #run(server: string, queue: Queue): Promise<void> {
-    queue.isRunning = true;
-    while (queue.waiting.size > 0) {
-      await Promise.resolve(); // Whoever asks in this turn comes along.
-      const batch = new Map(queue.waiting);
-      queue.waiting.clear();
-      const task = (client: RedisClient): Promise<void> => fenceAt(client, [...batch.keys()]);
-      try {
-        await this.servers.use(server, task, { timeoutMs: FENCE_TIMEOUT_MS });
-        for (const [token, { resolve }] of batch) {
-          this.#confirmed.get(token)?.add(server);
-          resolve();
-        }
-      } catch (error) {
-        for (const { reject } of batch.values()) reject(error);
-      }
-    }
-    queue.isRunning = false;
+  async #fenceAt(server: string, token: string): Promise<void> {
+    await this.#fencing.add(server, token);
+    this.#confirmed.get(token)?.add(server);
   }
 
   async #removeAt(server: string, token: string): Promise<void> {
     try {
-      await this.servers.use(
-        server,
-        async (client) => {
-          const reply = await client.call(["SREM", FENCE_KEY, token]);
-          if (reply === 1) log.info(`proxy-[${token}] may use ${server} again`);
-        },
-        { timeoutMs: FENCE_TIMEOUT_MS },
-      );
+      await this.#freeing.add(server, token);
     } catch {
       // A replica follows its master; a server that is down is put right when it answers.
     }
@@ -191,6 +160,13 @@ export class Fences {
       });
     this.#busy.set(token, settled);
     return done;
+  }
+}
+
+async function freeAt(client: RedisClient, tokens: readonly string[]): Promise<void> {
+  const reply = await client.call(["SREM", FENCE_KEY, ...tokens]);
+  if (typeof reply === "number" && reply > 0) {
+    log.info(`${client.address} may be used again by ${reply} of the proxies ${tokens.join(" ")}`);
   }
 }
 

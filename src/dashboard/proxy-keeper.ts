@@ -121,7 +121,6 @@ export class ProxyKeeper implements Part {
 
 function needsBringUp(link: ProxyLink, stats: ProxyStats): boolean {
   if (stats.closed) return false;
-  return (
-    !stats.online || link.lacksSomething || link.model.fenced === true || link.hasForgotten(stats)
-  );
+  const isFenced = link.model.fenced === true;
+  return !stats.online || isFenced || link.lacksSomething || link.hasForgotten;
 }

@@ -26,6 +26,8 @@ export class ProxyLink {
   lacksSomething = true;
   /** It has taken a whole table from this leader. */
   isUp = false;
+  /** Its last answer lacks something that it had acknowledged before it was asked. */
+  hasForgotten = false;
   /** A bring-up is under way. */
   isComingUp = false;
   /** When it was asked first of all that it has not answered yet; null while nothing waits. */
@@ -108,6 +110,8 @@ export class ProxyLink {
   /** Asks for the statistics and notes what came of it; never throws. */
   async askStats(): Promise<ProxyStats | null> {
     const begunMs = performance.now();
+    // What it acknowledges while the question is under way need not be in the answer.
+    const acknowledged = [this.slotRevision, this.pinsRevision] as const;
     const isFenced = this.model.fenced ? { fenced: true } : {};
     const timing = (): Omit<ProxyPoll, "stats" | "error"> => ({
       unixtime: Math.floor(Date.now() / 1000),
@@ -119,6 +123,7 @@ export class ProxyLink {
       const { admin_addr } = this.model;
       const stats = await this.#call(() => callRoute(admin_addr, PROXY_ROUTES.stats, options));
       this.poll = { stats, ...timing() };
+      this.hasForgotten = this.#lacks(stats, acknowledged);
       return stats;
     } catch (error) {
       this.poll = { error: { Cause: messageOf(error), Stack: null }, ...timing() };
@@ -126,17 +131,15 @@ export class ProxyLink {
     }
   }
 
-  /** Whether a proxy with these statistics has everything that it ever acknowledged. */
-  hasForgotten(stats: ProxyStats): boolean {
-    const { slot_revision = 0, pins_revision = 0 }: Partial<ProxyStats> = stats;
-    if (this.isLegacy) return false;
-    return slot_revision < this.slotRevision || pins_revision < this.pinsRevision;
-  }
-
   /** Whether statistics come from a proxy that knows revisions and the fence. */
   static knowsFence(stats: ProxyStats): boolean {
     const { slot_revision }: Partial<ProxyStats> = stats;
     return slot_revision !== undefined;
+  }
+
+  #lacks(stats: ProxyStats, [slots, pins]: readonly [number, number]): boolean {
+    const { slot_revision = 0, pins_revision = 0 }: Partial<ProxyStats> = stats;
+    return !this.isLegacy && (slot_revision < slots || pins_revision < pins);
   }
 
   async #call<T>(call: () => Promise<T>): Promise<T> {

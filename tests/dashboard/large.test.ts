@@ -17,18 +17,15 @@ const GROUPS = 100;
 const SERVERS_PER_GROUP = 2;
 const ROUNDS = 20;
 
-/** The goals, of the median: a machine that runs other tests as well has bad moments. */
-const OVERVIEW_MS = 100;
-const CHANGE_MS = 1_000;
+/** However many proxies come up at once. */
+const MAX_CONNECTIONS = 8;
 
-function report(what: string, timesMs: readonly number[]): number {
+function report(what: string, timesMs: readonly number[]): void {
+  if (process.env.CODIS_TEST_FIGURES !== "1") return;
   const sorted = [...timesMs].sort((a, b) => a - b);
-  const median = sorted[sorted.length >> 1];
-  if (process.env.CODIS_TEST_FIGURES === "1") {
-    const worst = sorted[sorted.length - 1].toFixed(0);
-    process.stdout.write(`${what}: median ${median.toFixed(1)} ms, longest ${worst} ms\n`);
-  }
-  return median;
+  const median = sorted[sorted.length >> 1].toFixed(1);
+  const worst = sorted[sorted.length - 1].toFixed(0);
+  process.stdout.write(`${what}: median ${median} ms, longest ${worst} ms\n`);
 }
 
 async function timed(task: () => Promise<unknown>): Promise<number> {
@@ -53,12 +50,17 @@ async function getOverview(dashboard: Dashboard, encoding: string): Promise<numb
   return (await response.arrayBuffer()).byteLength;
 }
 
-test("100 proxies and 200 servers: the overview in 100 ms, a change in a second", async () => {
+test("100 proxies and 200 servers: a change reaches all, and no server is overrun", async () => {
   log.setLevel("warn"); // The stand-ins are in this process.
   const { stats, info } = await realAnswers();
   using stack = new DisposableStack();
+  const servers: StandInServer[] = [];
+  const addServer = (): string => {
+    servers.push(stack.use(new StandInServer(info)));
+    return servers[servers.length - 1].address;
+  };
   const groups = Array.from({ length: GROUPS }, () =>
-    Array.from({ length: SERVERS_PER_GROUP }, () => stack.use(new StandInServer(info)).address),
+    Array.from({ length: SERVERS_PER_GROUP }, addServer),
   );
   const proxies: StandInProxy[] = [];
   for (let i = 0; i < PROXIES; i++) proxies.push(stack.use(await StandInProxy.start(i, stats)));
@@ -97,10 +99,10 @@ test("100 proxies and 200 servers: the overview in 100 ms, a change in a second"
     wide.push(await timed(() => dashboard.assign(0, 1023, 1 + round)));
   }
   const size = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KB`;
-  const plain = report(`overview of ${size(plainBytes)}`, overviews.identity);
-  const zipped = report(`overview, compressed to ${size(zippedBytes)}`, overviews.gzip);
-  const one = report("one slot to all proxies", changes);
+  report(`overview of ${size(plainBytes)}`, overviews.identity);
+  report(`overview, compressed to ${size(zippedBytes)}`, overviews.gzip);
+  report("one slot to all proxies", changes);
   report("1024 slots to all proxies", wide);
-  expect(Math.min(plain, zipped)).toBeLessThan(OVERVIEW_MS);
-  expect(one).toBeLessThan(CHANGE_MS);
+  const peak = Math.max(...servers.map((server) => server.peak));
+  expect(peak, "connections to one server").toBeLessThanOrEqual(MAX_CONNECTIONS);
 }, 120_000);

@@ -90,7 +90,11 @@ export class StandInProxy implements Disposable {
       logLevel: ok,
       fillSlots: ({ body }) => {
         this.fills++;
-        for (const slot of body) this.slots.set(slot.id, slot);
+        for (const slot of body) {
+          // As a real one does: pushes may overtake each other.
+          const { revision = 0 } = this.slots.get(slot.id) ?? {};
+          if ((slot.revision ?? revision) >= revision) this.slots.set(slot.id, slot);
+        }
         return "OK";
       },
       pins: ok,
@@ -108,6 +112,9 @@ export class StandInProxy implements Disposable {
 /** A server that answers INFO with the text of a real one, and little else. */
 export class StandInServer implements Disposable {
   readonly address: string;
+  /** The most connections it had at once. */
+  peak = 0;
+  #open = 0;
   readonly #listener: Bun.TCPSocketListener<ReplyDecoder>;
 
   constructor(info: string) {
@@ -118,6 +125,10 @@ export class StandInServer implements Disposable {
       socket: {
         open: (socket) => {
           socket.data = new ReplyDecoder();
+          this.peak = Math.max(this.peak, ++this.#open);
+        },
+        close: () => {
+          this.#open--;
         },
         data: (socket, chunk) => {
           socket.data.feed(chunk);
