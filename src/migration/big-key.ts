@@ -64,7 +64,6 @@ export function estimatedHoldMs({ type, bytes, elements }: KeySize): number {
 
 /** A hidden copy that nobody goes on with is deleted by its server. */
 const HIDDEN_TTL_MS = 60_000;
-const CHUNKS_BETWEEN_TTL = 64;
 const MOST_WRITES_UNDER_WAY = 2;
 /** For values that go over in one piece after all. */
 const WHOLE_TIMEOUT_MS = 30_000;
@@ -152,12 +151,11 @@ class BigKeyMove {
 
   async #write(chunks: AsyncGenerator<Chunk>, target: Link): Promise<void> {
     const underWay: Promise<void>[] = [];
-    let count = 0;
     for await (const chunk of chunks) {
       this.watch.signal.throwIfAborted();
-      const isTimely = count++ % CHUNKS_BETWEEN_TTL === 0;
-      const expiry = isTimely ? [["PEXPIRE", this.#hidden, HIDDEN_TTL_MS]] : [];
-      const written = target.pipeline([...chunk, ...expiry]).then(mustHaveWorked);
+      // In one transaction: a server that dies in between must not keep a copy that never ends.
+      const commands = [["MULTI"], ...chunk, ["PEXPIRE", this.#hidden, HIDDEN_TTL_MS], ["EXEC"]];
+      const written = target.pipeline(commands).then(mustHaveWorked);
       written.catch(() => {}); // it is awaited below, perhaps after another one that failed
       underWay.push(written);
       if (underWay.length > MOST_WRITES_UNDER_WAY) await underWay.shift();
@@ -171,8 +169,10 @@ class BigKeyMove {
     if (leftMs === -2) throw new CopyDiffers("the key expired while it was copied");
     const lifetime = leftMs < 0 ? ["PERSIST", this.#hidden] : ["PEXPIRE", this.#hidden, leftMs];
     const rename = ["RENAMENX", this.#hidden, this.#key];
-    const replies = await target.pipeline([["MULTI"], lifetime, rename, ["EXEC"]]);
-    const results = replies[3];
+    // A copy that could not be renamed dies even if nobody comes to delete it.
+    const end = ["PEXPIRE", this.#hidden, HIDDEN_TTL_MS];
+    const replies = await target.pipeline([["MULTI"], lifetime, rename, end, ["EXEC"]]);
+    const results = replies.at(-1);
     if (results instanceof ReplyError) throw results;
     const renamed = Array.isArray(results) ? results[1] : null;
     if (renamed instanceof ReplyError) throw new CopyDiffers(renamed.message);
@@ -216,7 +216,10 @@ class BigKeyMove {
   }
 }
 
+/** The replies to a transaction: throws the first refusal, when it was queued or carried out. */
 function mustHaveWorked(replies: readonly Reply[]): void {
-  const refused = replies.find((reply) => reply instanceof ReplyError);
+  const results = replies.at(-1);
+  const all = Array.isArray(results) ? [...replies, ...results] : replies;
+  const refused = all.find((reply) => reply instanceof ReplyError);
   if (refused instanceof ReplyError) throw refused;
 }

@@ -1,5 +1,7 @@
 // Keys that go over in pieces must be what they were, byte for byte.
 import { expect } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { moveBigKey } from "../../src/migration/big-key.ts";
 import type { PinnedKey } from "../../src/model/migration-job.ts";
 import { scanSizes } from "../../src/migration/size-scan.ts";
@@ -103,6 +105,24 @@ test("the lifetime, the database and a binary name are kept", async () => {
   expect(await target.call("GET", key)).toBe("v");
   const left = Number(await target.call("PTTL", key));
   expect(left > 40_000 && left <= 50_000).toBe(true);
+});
+
+// A server that was killed between a piece and its lifetime kept the hidden copy for ever.
+test("a server never has a hidden copy without a lifetime", async () => {
+  await using source = await startServer();
+  await using target = await startServer({ durable: true });
+  await source.call("EVAL", BUILDERS.list, 1, "list");
+  const watch = new TestWatch();
+  expect(await moveBigKey(passageOf(source, target), held("list"), watch)).toBe("moved");
+  const folder = join(target.dir, "appendonlydir");
+  const [file] = readdirSync(folder).filter((name) => name.endsWith(".incr.aof"));
+  const text = readFileSync(join(folder, file), "latin1");
+  const commands = text.match(/(?<=\r\n)(MULTI|EXEC|RPUSH|PEXPIREAT)(?=\r\n)/g) ?? [];
+  expect(commands.filter((name) => name === "RPUSH").length).toBeGreaterThan(10);
+  for (const [i, name] of commands.entries()) {
+    if (name !== "RPUSH") continue;
+    expect(commands.slice(i - 1, i + 3)).toEqual(["MULTI", "RPUSH", "PEXPIREAT", "EXEC"]);
+  }
 });
 
 test("a key that the target has wins over the one at the source", async () => {
