@@ -155,7 +155,7 @@ test("one proxy is asked and told", async () => {
     expect(await run("-a", "secret", flag)).toBe("");
   }
   expect(await adminFails(`--proxy=${address}`, "--log-level=loud")).toStartWith(
-    "option --log-level = loud is none of",
+    "option --log-level = loud is no level",
   );
   expect(await adminFails(`--proxy=${address}`, "--auth=wrong", "--shutdown")).toContain(
     "invalid xauth",
