@@ -55,6 +55,7 @@ export function passageOf(
     login: loginOf(config),
     slots: new Set(job.slots),
     jobId: job.id,
+    parentId: job.parent,
     bigKeys: { bytes: config.migrationBigKeyBytes, elements: config.migrationBigKeyElements },
   };
 }

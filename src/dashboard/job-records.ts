@@ -3,7 +3,8 @@
 // the original, for tools and for a dashboard of the original that takes over. The mirror may lag
 // behind by one step, so whoever wants to know what proxies should see asks `phaseOf`.
 
-import type { JobState, MigrationJob } from "../model/migration-job.ts";
+import type { JobState, MigrationJob, PinnedKey } from "../model/migration-job.ts";
+import { slotOfKey } from "../model/slot.ts";
 import type { ActionState, SlotMapping } from "../model/slot-mapping.ts";
 
 /** What proxies do with a slot of a job: a row of the table in contract 6.3. */
@@ -84,8 +85,9 @@ export function mirrored(
 }
 
 /**
- * The jobs that must be written differently when a dashboard takes over: one that was divided, and
- * not yet shortened when the dashboard died, gives up what the newer one has.
+ * The jobs that must be written differently before anything is done with them. A division that was
+ * written in part leaves slots in two jobs: the older one gives up what the newer one has, and the
+ * large keys in it, which it would move while the newer one goes the other way.
  */
 export function repairJobs(jobs: Iterable<MigrationJob>): MigrationJob[] {
   // Callers pass iterators, which can be walked once.
@@ -93,6 +95,31 @@ export function repairJobs(jobs: Iterable<MigrationJob>): MigrationJob[] {
   const owners = jobsBySlot(all);
   return all
     .filter((job) => phaseOf(job) !== null)
-    .map((job) => ({ ...job, slots: job.slots.filter((slot) => owners.get(slot)?.id === job.id) }))
-    .filter((job) => job.slots.length !== all.find(({ id }) => id === job.id)?.slots.length);
+    .filter((job) => job.slots.some((slot) => owners.get(slot) !== job))
+    .map((job) => partOf(job, (slot) => owners.get(slot) === job));
+}
+
+/** The job with some of its slots only. A large key goes with its slot. */
+export function partOf(job: MigrationJob, isMeant: (slot: number) => boolean): MigrationJob {
+  const pins = job.pins.filter((pin) => isMeant(slotOfPin(pin)));
+  return { ...job, slots: job.slots.filter(isMeant), pins };
+}
+
+/** Which slot that is only the name of the key tells. */
+function slotOfPin(pin: PinnedKey): number {
+  return slotOfKey(Buffer.from(pin.key, "base64"));
+}
+
+/**
+ * The jobs to store, in this order, when some slots of a job are called back. The others go on, so
+ * these become a job of their own; all of it is on its way back already if the job is.
+ */
+export function cancelled(
+  job: MigrationJob,
+  isMeant: (slot: number) => boolean,
+  newId: number,
+): MigrationJob[] {
+  if (job.cancelled || job.slots.every(isMeant)) return [{ ...job, cancelled: true }];
+  const back = { ...partOf(job, isMeant), id: newId, parent: job.id, cancelled: true };
+  return [back, partOf(job, (slot) => !isMeant(slot))];
 }

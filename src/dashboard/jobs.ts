@@ -7,12 +7,11 @@ import { log } from "../lib/log.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { describeServer, methodFor } from "../migration/server-kind.ts";
 import { masterOf } from "../model/group.ts";
-import type { JobMethod, JobState, MigrationJob, PinnedKey } from "../model/migration-job.ts";
-import { slotOfKey } from "../model/slot.ts";
+import type { JobMethod, JobState, MigrationJob } from "../model/migration-job.ts";
 import type { SlotMapping } from "../model/slot-mapping.ts";
 import type { JobStat } from "../model/topom-stats.ts";
 import { loginOf } from "./job-parts.ts";
-import { mirrorOf, repairJobs } from "./job-records.ts";
+import { cancelled, mirrorOf } from "./job-records.ts";
 import { JobRun, pauseAfter } from "./job-run.ts";
 import { type Batch, nextBatches, obstacleOf, orphansOf, pairName } from "./job-schedule.ts";
 import type { Change, Jobs, Product } from "./product.ts";
@@ -35,6 +34,8 @@ export class MigrationJobs implements Jobs {
   readonly #runs = new Map<number, JobRun>();
   readonly #rests = new Map<string, Rest>();
   #isStarted = false;
+  /** Cancels under way: they have stopped runs, which must not begin again before they say so. */
+  #cancels = 0;
   #scheduler: Promise<void> = Promise.resolve();
   #wakeUp: () => void = () => {};
   #status = "";
@@ -47,17 +48,6 @@ export class MigrationJobs implements Jobs {
   start(): void {
     this.#isStarted = true;
     this.#scheduler = this.#schedule();
-  }
-
-  /** All stored jobs go on from where they are. */
-  async #takeOver(): Promise<void> {
-    const { records } = this.product;
-    await this.product.exclusive("take over the migration jobs", async () => {
-      for (const job of repairJobs(records.jobs.values())) {
-        await records.save(job.slots.length > 0 ? { job } : { removedJob: job.id });
-      }
-    });
-    for (const id of records.jobs.keys()) this.#begin(id);
   }
 
   /** Nothing of any job runs afterwards; the records stay as they are. */
@@ -81,6 +71,12 @@ export class MigrationJobs implements Jobs {
     return [...this.#runs.values()].filter(({ job }) => {
       return job !== undefined && [job.source_id, job.target_id].includes(groupId);
     });
+  }
+
+  /** All stored jobs go on from where they are; some are there of which nobody was told. */
+  #beginAll(): void {
+    if (this.#cancels > 0) return;
+    for (const id of this.product.records.jobs.keys()) this.#begin(id);
   }
 
   #begin(id: number): void {
@@ -126,11 +122,9 @@ export class MigrationJobs implements Jobs {
   // -------------------------------------------------------------------------------------- orders
 
   async #schedule(): Promise<void> {
-    let hasTakenOver = false;
     while (this.#isStarted) {
       try {
-        if (!hasTakenOver) await this.#takeOver();
-        hasTakenOver = true;
+        this.#beginAll();
         await this.#adoptOrphans();
         if (!this.product.records.options.migration_disabled) await this.#beginBatches();
       } catch (error) {
@@ -270,9 +264,10 @@ export class MigrationJobs implements Jobs {
     const jobs = meant.filter((job) => refusal(job) === "");
     // What runs ends first: nobody may move keys while the direction changes.
     const runs = jobs.map((job) => this.#runs.get(job.id)).filter((run) => run !== undefined);
-    await Promise.all(runs.map((run) => run.stop()));
     let count = 0;
+    this.#cancels++;
     try {
+      await Promise.all(runs.map((run) => run.stop()));
       await this.product.exclusive("cancel a migration", async () => {
         const pending = records.slots.filter(({ id, action }) => {
           return isMeant(id) && action.state === "pending";
@@ -288,7 +283,8 @@ export class MigrationJobs implements Jobs {
         }
       });
     } finally {
-      for (const id of records.jobs.keys()) this.#begin(id);
+      this.#cancels--;
+      this.#beginAll();
       this.#wakeUp();
     }
     if (count > 0) return;
@@ -298,28 +294,16 @@ export class MigrationJobs implements Jobs {
   /** A part of a job is cancelled as a job of its own. */
   #cancelled(job: MigrationJob, isMeant: (slot: number) => boolean): Change[] {
     const { options } = this.product.records;
-    const back = job.slots.filter(isMeant);
-    if (back.length === job.slots.length) return [{ job: { ...job, cancelled: true } }];
+    const id = options.last_job + 1;
+    const changes = cancelled(job, isMeant, id).map((changed): Change => ({ job: changed }));
+    if (changes.length === 1) return changes;
     if (job.method === "replica") {
       throw new OperatorError(
         `job ${job.id} moves slots by replication; cancel slots ${job.slots[0]} to ` +
           `${job.slots.at(-1)} together`,
       );
     }
-    const id = options.last_job + 1;
-    // A large key goes with its slot, and which slot that is only its name tells.
-    const pins = { back: job.pins.filter((pin) => isMeant(slotOfPin(pin))), rest: job.pins };
-    return [
-      { options: { ...options, last_job: id } },
-      { job: { ...job, id, slots: back, pins: pins.back, cancelled: true } },
-      {
-        job: {
-          ...job,
-          slots: job.slots.filter((slot) => !isMeant(slot)),
-          pins: pins.rest.filter((pin) => !isMeant(slotOfPin(pin))),
-        },
-      },
-    ];
+    return [{ options: { ...options, last_job: id } }, ...changes];
   }
 
   async createReplicaJob(source: number, target: number, count: number): Promise<void> {
@@ -353,10 +337,6 @@ export class MigrationJobs implements Jobs {
       await this.#create({ source, target, slots }, "replica", "preparing");
     });
   }
-}
-
-function slotOfPin(pin: PinnedKey): number {
-  return slotOfKey(Buffer.from(pin.key, "base64"));
 }
 
 /** Why a job cannot be cancelled any more; "" when it can. */

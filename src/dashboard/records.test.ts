@@ -9,9 +9,10 @@ import { LeadershipLost } from "../coordinator/coordinator.ts";
 import { openCoordinator } from "../coordinator/open.ts";
 import { newServer } from "../model/group.ts";
 import { encodeJson } from "../model/json.ts";
+import type { MigrationJob } from "../model/migration-job.ts";
 import type { ProxyModel } from "../model/proxy.ts";
 import { idleMapping } from "../model/slot-mapping.ts";
-import { groupPath, leaderPath, slotPath } from "../model/store-layout.ts";
+import { groupPath, jobPath, leaderPath, slotPath } from "../model/store-layout.ts";
 import { StoredRecords } from "./records.ts";
 
 interface Lab extends AsyncDisposable {
@@ -134,6 +135,30 @@ test("after a write that failed half way the store is read anew", async () => {
   expect([records.slots[1].group_id, records.slots[2].group_id]).toEqual([0, 0]);
   await records.refresh();
   expect([records.slots[1].group_id, records.slots[2].group_id]).toEqual([1, 0]);
+});
+
+const JOB: MigrationJob = {
+  id: 7,
+  method: "keys",
+  source_id: 1,
+  target_id: 2,
+  epoch: 5,
+  state: "migrating",
+  slots: [1, 2],
+  pins: [],
+  started: 0,
+};
+
+test("two jobs that share slots after such a write are parted before anything else", async () => {
+  await using lab = await startLab();
+  await lab.records.save({ job: JOB });
+  const part = { ...JOB, id: 8, slots: [2], state: "finishing" } as const;
+  // A division of which only the first half is written.
+  await lab.lead.write([{ kind: "put", path: jobPath("lab", 8), data: encodeJson(part) }]);
+  const again = await StoredRecords.load(lab.coordinator, lab.lead, "lab");
+  expect([...again.jobs.values()]).toEqual([{ ...JOB, slots: [1] }, part]);
+  await lab.records.reload();
+  expect(lab.records.jobs.get(7)?.slots).toEqual([1]);
 });
 
 test("changes that depend on what is there do not undo one another", async () => {

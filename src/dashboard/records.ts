@@ -26,6 +26,7 @@ import {
 import { SLOT_COUNT } from "../model/slot.ts";
 import { idleMapping, parseSlotMapping, type SlotMapping } from "../model/slot-mapping.ts";
 import * as layout from "../model/store-layout.ts";
+import { repairJobs } from "./job-records.ts";
 import type { Change, ProductOptions, Records } from "./product.ts";
 
 /** All records at one moment. */
@@ -67,7 +68,9 @@ export class StoredRecords implements Records {
     product: string,
   ): Promise<StoredRecords> {
     const snapshot = await readSnapshot(coordinator, product);
-    return new StoredRecords(coordinator, leadership, product, snapshot);
+    const records = new StoredRecords(coordinator, leadership, product, snapshot);
+    await records.#repair();
+    return records;
   }
 
   get slots(): readonly SlotMapping[] {
@@ -119,7 +122,9 @@ export class StoredRecords implements Records {
 
   /** Reads everything anew when a write failed half way; called before each command. */
   async refresh(): Promise<void> {
-    if (this.#isStale) await this.reload();
+    if (!this.#isStale) return;
+    await this.reload();
+    await this.#repair();
   }
 
   reload(): Promise<void> {
@@ -127,6 +132,14 @@ export class StoredRecords implements Records {
       this.#snapshot = await readSnapshot(this.coordinator, this.product);
       this.#isStale = false;
     });
+  }
+
+  /** Two jobs may share slots only where a batch was written in part, so only what was read can. */
+  async #repair(): Promise<void> {
+    const changes = repairJobs(this.jobs.values()).map((job): Change => {
+      return job.slots.length > 0 ? { job } : { removedJob: job.id };
+    });
+    await this.save(...changes);
   }
 
   #inOrder(task: () => Promise<void>): Promise<void> {

@@ -28,11 +28,13 @@ function isMigrateConnection({ name, command }: ServerConnection): boolean {
 }
 
 /**
- * Ends whatever another dashboard (or this one before a crash) still runs for this job at both
- * servers. Call it when a job is taken over, before its next step, with no part of it running.
+ * Ends whatever another dashboard (or this one before a crash) still runs at both servers for this
+ * job, and for the one that its slots were in before. Call it when a job is taken over, before its
+ * next step, with no part of it running.
  */
 export async function silenceJob(passage: Passage): Promise<void> {
-  const prefix = linkName(passage.jobId, "");
+  const jobs = [passage.jobId, ...(passage.parentId === undefined ? [] : [passage.parentId])];
+  const prefixes = jobs.map((id) => linkName(id, ""));
   const ends = [passage.source, passage.target];
   for (const address of ends) {
     using client = await RedisClient.connect(address, {
@@ -40,7 +42,7 @@ export async function silenceJob(passage: Passage): Promise<void> {
       name: "codis-fence",
       bytes: true,
     });
-    await endConnections(client, ({ name }) => name.startsWith(prefix));
+    await endConnections(client, ({ name }) => prefixes.some((each) => name.startsWith(each)));
     if (address === passage.source) await cancelBatches(client);
   }
   for (const address of ends) await fenceTarget(address, passage.login);

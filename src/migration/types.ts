@@ -27,6 +27,8 @@ export interface Passage {
   readonly login: Login;
   readonly slots: ReadonlySet<number>;
   readonly jobId: number;
+  /** Another job that has moved keys of these slots, and may have left something behind. */
+  readonly parentId?: number;
   readonly bigKeys: BigKeyLimits;
 }
 

@@ -35,6 +35,8 @@ export interface PinnedKey {
 
 export interface MigrationJob {
   readonly id: number;
+  /** The job that these slots were in before: what it has left at the servers is ours to end. */
+  readonly parent?: number;
   readonly method: JobMethod;
   readonly source_id: number;
   readonly target_id: number;
@@ -55,8 +57,10 @@ export interface MigrationJob {
 export function parseMigrationJob(json: unknown, where: string): MigrationJob {
   const reader = new RecordReader(json, where);
   const group = (name: string): number => reader.requiredInteger(name, 0, MAX_GROUP_ID);
+  const parent = reader.integer("parent", 1, Number.MAX_SAFE_INTEGER);
   return {
     id: reader.requiredInteger("id", 1, Number.MAX_SAFE_INTEGER),
+    ...(parent === undefined ? {} : { parent }),
     method: reader.choice("method", JOB_METHODS) ?? "keys",
     source_id: group("source_id"),
     target_id: group("target_id"),

@@ -1,5 +1,8 @@
 // Slots that are called back: before anything has moved, half way, and only some of them.
 import { describe, expect } from "bun:test";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { jobPath } from "../../src/model/store-layout.ts";
 import { patient, Writers } from "../exactness/checker.ts";
 import { Ledger } from "../exactness/ledger.ts";
 import { keyOf } from "../harness/keys.ts";
@@ -44,6 +47,27 @@ describe("a migration that is cancelled", () => {
     expect(slots.slice(3, 12).map(({ group_id }) => group_id)).toEqual([2, 2, 1, 1, 1, 1, 1, 2, 2]);
     expect(await product.misplaced()).toEqual([]);
   }, 90_000);
+
+  // Slots stayed in two jobs, one of which nobody ran, until the next start of a dashboard.
+  test("in part is finished when the store fails half way", async () => {
+    await using product = await startMovingProduct({ proxies: 1 });
+    await product.load(0, 19, 100);
+    await slowMove(product, 0, 19);
+    const [{ id }] = await product.jobs();
+    const file = join(product.dashboard.root, "data", jobPath("test", id));
+    const whole = readFileSync(file);
+    rmSync(file);
+    mkdirSync(join(file, "in the way"), { recursive: true });
+    const cancelling = product.dashboard.put("cancelSlotActions", { beg: 5, end: 9 });
+    await expect(cancelling).rejects.toThrow("failed");
+    rmSync(file, { recursive: true });
+    writeFileSync(file, whole);
+    await product.dashboard.put("slotActionInterval", { value: 0 });
+    await product.untilAtRest();
+    const { slots } = await product.stats();
+    expect(slots.slice(3, 12).map(({ group_id }) => group_id)).toEqual([2, 2, 1, 1, 1, 1, 1, 2, 2]);
+    expect(await product.misplaced()).toEqual([]);
+  }, 60_000);
 
   test("and has turned back cannot be cancelled again", async () => {
     await using product = await startMovingProduct({ proxies: 1 });
