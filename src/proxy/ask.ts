@@ -18,7 +18,10 @@ import {
 export type OnAnswer = (reply: Buffer, isLost: boolean) => void;
 
 class Ask implements Owner {
-  constructor(readonly onAnswer: OnAnswer) {}
+  constructor(
+    readonly onAnswer: OnAnswer,
+    readonly asker: Request | null,
+  ) {}
 
   settle(request: Request, bytes: Buffer, from: number, to: number): void {
     request.reply = bytes;
@@ -36,7 +39,10 @@ class Ask implements Owner {
     request.keep(bytes, from, to);
   }
 
-  onCrowded(_backend: Crowded): void {}
+  /** Called while the command is handed over: the asker is still the same request. */
+  onCrowded(backend: Crowded): void {
+    this.asker?.owner?.onCrowded(backend);
+  }
 }
 
 /** What `errors.ts` says when a request was not, or perhaps, sent. */
@@ -56,10 +62,18 @@ export function ask(
   askBytes(backend, encodeCommand(command), onAnswer);
 }
 
-/** The same for a command as it is on the wire. */
-export function askBytes(backend: Backend, bytes: Buffer, onAnswer: OnAnswer): void {
+/**
+ * The same for a command as it is on the wire. `asker` is the client's request for which it is
+ * sent: its session waits when the connection is crowded.
+ */
+export function askBytes(
+  backend: Backend,
+  bytes: Buffer,
+  onAnswer: OnAnswer,
+  asker: Request | null = null,
+): void {
   const request = takeRequest();
-  request.owner = new Ask(onAnswer);
+  request.owner = new Ask(onAnswer, asker);
   request.command = 0;
   request.slot = NO_SLOT;
   request.startedUs = backend.context.turn.nowUs;

@@ -36,7 +36,7 @@ export function followKeys(moving: Moving, held: HeldRequest, router: Router): v
   };
   askBytes(backend, MULTI, watch);
   askBytes(backend, encodeCommand(["EXISTS", ...keys.map(nameBytes)]), watch);
-  askBytes(backend, Buffer.concat(pieces), watch);
+  askBytes(backend, Buffer.concat(pieces), watch, request);
   askBytes(backend, EXEC, (reply) => {
     const end = reply.indexOf("\r\n", HEAD.length);
     const isWhole = reply.subarray(0, HEAD.length).equals(HEAD);

@@ -46,7 +46,7 @@ export function wrap(
   // The slot stays as it is until it is known what became of the request.
   traffic.enter(moving.slot);
   const backend = moving.source.lane(request.lane, request.seed);
-  askBytes(backend, wrapped(held), (reply, isLost) => {
+  const onAnswer = (reply: Buffer, isLost: boolean): void => {
     moving.wrapped.delete(held);
     const code = isLost ? -1 : codeOf(reply);
     if (isLost) answer(request, Buffer.from(reply));
@@ -60,7 +60,8 @@ export function wrap(
     const isAwaited = moving.parked.some((each) => each.request.seed === seed);
     if (code !== 1 && isAwaited) retry(slot, moving, router);
     traffic.leave(moving.slot);
-  });
+  };
+  askBytes(backend, wrapped(held), onAnswer, request);
 }
 
 /**

@@ -2,6 +2,8 @@
 // codis-server, because that is not installed here.
 import { expect } from "bun:test";
 import type { ReplyError } from "../../src/resp/value.ts";
+import { startFaultyBackend } from "../harness/faulty-backend.ts";
+import { counters } from "../harness/figures.ts";
 import { keyOf } from "../harness/keys.ts";
 import { begin, finish, movingKey } from "../harness/moving.ts";
 import { ALL_SLOTS, type Proxy, startProxy } from "../harness/proxy.ts";
@@ -14,6 +16,9 @@ import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
 
 const test = systemTest("redis-server");
+
+/** The wrapper's answer when it has carried out a GET. */
+const FOUND = "*2\r\n:2\r\n$4\r\nhere\r\n";
 
 interface Product extends AsyncDisposable {
   readonly source: ScriptedCodisServer;
@@ -105,6 +110,25 @@ test("semi-async: a write waits while its key is on its way, and others behind i
   source.migrating.clear();
   expect([await client.read(), await client.read(), await client.read()]).toEqual([2, "2", 3]);
   expect(await target.call("GET", key)).toBe("3");
+});
+
+test("semi-async: a source that is slow stops the sessions that feed it", async () => {
+  await using source = startFaultyBackend();
+  await using target = await startScriptedCodisServer();
+  const slots = [{ addr: source.address, ...ALL_SLOTS }];
+  await using proxy = await startProxy({ slots, config: { backend_max_pipeline: 10 } });
+  const method = { forward_method: 1, migrate_epoch: 0 };
+  await begin(proxy, source, target, { from: 0, to: 99, ...method });
+  using client = await connect(proxy.port);
+  client.send(Buffer.concat(Array.from({ length: 100 }, (_, i) => encode("GET", keyOf(i)))));
+  await until(() => source.dataRequests.length === 10);
+  // An answer from elsewhere shows that the proxy has read what it wants.
+  using other = await connect(proxy.port);
+  expect(await other.call("PING")).toBe("PONG");
+  expect((await counters(proxy)).pausedBackend).toBe(1);
+  source.script = ([name]) => (name === "SLOTSMGRT-EXEC-WRAPPER" ? FOUND : undefined);
+  source.connections[0].send(FOUND.repeat(10));
+  for (let i = 0; i < 100; i++) expect(await client.read()).toBe("here");
 });
 
 test("semi-async: commands with several keys move them first", async () => {
