@@ -58,6 +58,12 @@ export class Server {
     for (const backend of this.#moving) if (backend !== undefined) yield backend;
   }
 
+  /** The server has told one of them that this proxy is shut out. */
+  get isFenced(): boolean {
+    for (const backend of this.backends()) if (backend.isFenced) return true;
+    return false;
+  }
+
   close(): void {
     for (const backend of this.backends()) backend.close();
   }

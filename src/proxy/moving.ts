@@ -75,7 +75,7 @@ export function forwardMoving(
   const held = new HeldRequest(request, pieces, router.context.turn.nowMs);
   let line = slot.held.length > 0 ? slot.held : moving.parked;
   if (!slot.waiting.has(request.seed) && !isWrapped(moving, request)) {
-    const place = placeOf(slot, moving, held);
+    const place = placeNow(slot, moving, held);
     if (place !== "move" && place !== "park") {
       carry(slot, moving, held, place, router);
       return;
@@ -93,7 +93,7 @@ export function drain(slot: Slot, moving: Moving, router: Router): void {
     const held = slot.held[0];
     const isWanted = held.request.owner !== null;
     let place: Place = "park";
-    if (isWanted && !isBehind(moving, held.request)) place = placeOf(slot, moving, held);
+    if (isWanted && !isBehind(moving, held.request)) place = placeNow(slot, moving, held);
     if (place === "move") {
       router.movers.want(moving);
       return;
@@ -123,9 +123,17 @@ function isWrapped(moving: Moving, own: Request): boolean {
 
 /**
  * `follow`: where the key is, source or target. `refuse`: no server has all keys. `unclear`: nobody
- * knows all keys.
+ * knows all keys. `fenced`: keys would have to move, and one of the servers has shut us out.
  */
-type Place = "target" | "source" | "follow" | "wrap" | "refuse" | "unclear" | "move" | "park";
+type Place =
+  "target" | "source" | "follow" | "wrap" | "refuse" | "unclear" | "fenced" | "move" | "park";
+
+/** The same as `placeOf`; nobody waits for what cannot be until a dashboard lets us in. */
+function placeNow(slot: Slot, moving: Moving, held: HeldRequest): Place {
+  const place = placeOf(slot, moving, held);
+  const isShutOut = place === "move" && (moving.source.isFenced || moving.target.isFenced);
+  return isShutOut ? "fenced" : place;
+}
 
 /** Where a request can be carried out now, or what it has to wait for. */
 export function placeOf(slot: Slot, moving: Moving, held: HeldRequest): Place {
@@ -174,6 +182,7 @@ function carry(slot: Slot, moving: Moving, held: HeldRequest, place: Place, rout
   else if (place === "source") router.send(moving.source, request, pieces);
   else if (place === "follow") followKeys(moving, held, router);
   else if (place === "wrap") wrap(slot, moving, held, router, retry);
+  else if (place === "fenced") answer(request, E.fenced);
   else answer(request, place === "unclear" ? E.keysUnclear : E.keysApart);
 }
 

@@ -5,6 +5,7 @@ import { FENCE_KEY, proxyConnectionName } from "../../src/model/fence.ts";
 import type { ReplyError } from "../../src/resp/value.ts";
 import { startFaultyBackend } from "../harness/faulty-backend.ts";
 import { keyOf } from "../harness/keys.ts";
+import { begin, movingKey, startPair } from "../harness/moving.ts";
 import { ALL_SLOTS, type Proxy, startProxy } from "../harness/proxy.ts";
 import { type Redis, startRedis } from "../harness/redis.ts";
 import { connect, encode } from "../harness/resp-client.ts";
@@ -56,6 +57,28 @@ test("a fenced proxy refuses that server's requests, says so, and comes back", a
   await until(async () => (await client.call("GET", keyOf(1))) === "1");
   await until(async () => (await proxy.stats()).fenced === false);
   expect((await fetch(proxy.url("/readyz"))).status).toBe(200);
+});
+
+test("a request whose key would have to move hears of the fence at once", async () => {
+  for (const end of ["source", "target"] as const) {
+    // Nobody waits for so long here: the test would end first.
+    await using pair = await startPair({ config: { slot_hold_timeout: "1h" } });
+    await pair.source.call("MSET", movingKey("a"), "1", movingKey("b"), "2");
+    await begin(pair.proxy, pair.source, pair.target);
+    const token = await tokenOf(pair.proxy);
+    await fence(pair[end], token);
+    using client = await connect(pair.proxy.port);
+    const key = movingKey("a");
+    // The second waits for the first, and hears the same.
+    const replies = (await client.pipeline([
+      ["GET", key],
+      ["RENAME", key, movingKey("b")],
+    ])) as ReplyError[];
+    for (const { message } of replies) expect(message).toStartWith("ERR the proxy is fenced");
+    await pair[end].call("SREM", FENCE_KEY, token);
+    await until(async () => (await client.call("GET", key)) === "1");
+    expect(await pair.target.call("GET", key)).toBe("1");
+  }
 });
 
 test("every connection names itself before it asks, and both before it selects", async () => {
