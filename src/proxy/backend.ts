@@ -319,7 +319,7 @@ export class Backend implements Flushable, Owner, SocketHandler {
   #wasTurnedAway(): boolean {
     const hasAnswered = this.#lastReplyUs > this.#readyUs && !this.#beganWithError;
     if (hasAnswered) this.#failures = 0;
-    const isShort = Date.now() - this.#sinceMs < TURNED_AWAY_MS;
+    const isShort = performance.now() - this.#sinceMs < TURNED_AWAY_MS;
     this.#turnedAway = isShort && !hasAnswered ? this.#turnedAway + 1 : 0;
     return this.#turnedAway > 1;
   }
@@ -327,7 +327,7 @@ export class Backend implements Flushable, Owner, SocketHandler {
   #become(state: BackendState): void {
     assert(this.state !== "closed", "a closed backend stays closed");
     this.state = state;
-    this.#sinceMs = Date.now();
+    this.#sinceMs = performance.now();
   }
 
   /** Leaves the pool: nothing new comes; what is under way is still answered, then it ends. */
@@ -411,7 +411,7 @@ export class Backend implements Flushable, Owner, SocketHandler {
     if (socket === null || this.state !== "ready" || this.#isBlocked) return this.#out.own();
     if (this.#out.flush(socket) === 0) {
       this.#isBlocked = true;
-      this.#blockedMs = Date.now();
+      this.#blockedMs = performance.now();
     }
   }
 

@@ -43,8 +43,8 @@ function fieldsOf(line: string): string[] {
 
 test("a line shows what is known about the session", () => {
   const session = new FakeSession(42, new FakeServices());
-  session.createdMs = Date.now() - 65_500;
-  session.lastActiveMs = Date.now() - 3_500;
+  session.createdMs = performance.now() - 65_500;
+  session.lastActiveMs = performance.now() - 3_500;
   session.ask("CLIENT", "SETNAME", "worker-7");
   session.ask("CLIENT", "SETINFO", "LIB-NAME", "ioredis");
   session.ask("CLIENT", "SETINFO", "lib-ver", "6.0.0");

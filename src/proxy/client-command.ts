@@ -71,7 +71,10 @@ export const CLIENT_HANDLERS: ReadonlyMap<string, LocalHandler> = new Map<string
   ["client|getname", answerGetName],
   ["client|setname", answerSetName],
   ["client|setinfo", answerSetInfo],
-  ["client|info", (session, _args, out) => out.verbatim(`${clientLine(session, Date.now())}\n`)],
+  [
+    "client|info",
+    (session, _args, out) => out.verbatim(`${clientLine(session, performance.now())}\n`),
+  ],
   ["client|list", answerList],
   ["client|kill", answerKill],
   ["client|no-evict", answerNoEvict],

@@ -6,7 +6,7 @@ import type { Command } from "./commands.ts";
 import type { Deferred, LocalSession } from "./local-types.ts";
 
 export abstract class ClientProfile implements LocalSession {
-  readonly createdMs = Date.now();
+  readonly createdMs = performance.now();
   lastActiveMs = this.createdMs;
   proto: 2 | 3 = 2;
   database = 0;

@@ -28,8 +28,8 @@ export function requestBytes(words: readonly string[]): Buffer {
 }
 
 export class FakeSession implements LocalSession {
-  createdMs = Date.now();
-  lastActiveMs = Date.now();
+  createdMs = performance.now();
+  lastActiveMs = performance.now();
   address = "127.0.0.1:50001";
   localAddress = "127.0.0.1:19000";
   proto: 2 | 3 = 2;
@@ -161,7 +161,7 @@ export class FakeServices implements WorkerServices {
     if (question.kind === "info") return this.figures;
     const all = [...this.own, ...this.otherWorker];
     if (question.kind === "kill") return killClients(all, question.filter);
-    return listClients(all, question.filter, Date.now());
+    return listClients(all, question.filter, performance.now());
   }
 
   slotView(id: number): SlotView {

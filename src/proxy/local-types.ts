@@ -17,6 +17,7 @@ export interface Deferred {
 export interface LocalSession {
   /** Unique over all workers of this proxy and never used again; what CLIENT ID answers. */
   readonly id: number;
+  /** Both by `performance.now()`. */
   readonly createdMs: number;
   lastActiveMs: number;
   /** ip:port of the client. */

@@ -57,7 +57,7 @@ export class Mover {
   #failures = 0;
   #pausedUntilMs = 0;
   /** When the target was last heard of. */
-  #aliveMs = 0;
+  #aliveMs = -Infinity;
   /** A transfer may be under way that nobody waits for. */
   #needsFence = false;
   #fence: MoverFence | null = null;

@@ -27,8 +27,8 @@ export interface Kept {
 export class Turn {
   /** Microseconds of a monotonic clock, as of the last `tick`. */
   nowUs = Bun.nanoseconds() / 1000;
-  /** Wall clock, as of the last timer tick: good to a tenth of a second. */
-  nowMs = Date.now();
+  /** Milliseconds of it, as of the last timer tick: good to a tenth of a second. */
+  nowMs = performance.now();
   #backends: Flushable[] = [];
   #sessions: Flushable[] = [];
   readonly #kept: Kept[] = [];
@@ -40,7 +40,7 @@ export class Turn {
     poller.onReclaim = () => this.#reclaim();
   }
 
-  /** Ten times a second: the wall clock. */
+  /** Ten times a second. */
   onTick(nowMs: number): void {
     this.nowMs = nowMs;
     this.tick();

@@ -165,7 +165,7 @@ class Worker implements WorkerControl, WorkerServices {
   }
 
   clients(filter: ClientFilter): readonly ClientRow[] {
-    return listClients(this.sessions(), filter, Date.now());
+    return listClients(this.sessions(), filter, performance.now());
   }
 
   kill(filter: ClientFilter): number {
@@ -184,10 +184,10 @@ class Worker implements WorkerControl, WorkerServices {
   shutdown(timeoutMs: number, done: () => void): void {
     if (this.#parts === null) return done();
     const { listener } = this.#parts;
-    const deadline = Date.now() + timeoutMs;
+    const deadline = performance.now() + timeoutMs;
     listener.stop();
     const poll = (): void => {
-      if (listener.closeIdle() === 0 || Date.now() >= deadline) done();
+      if (listener.closeIdle() === 0 || performance.now() >= deadline) done();
       else setTimeout(poll, SHUTDOWN_POLL_MS);
     };
     // Not at once: requests that have arrived but are not read yet belong to those in flight.
@@ -196,7 +196,7 @@ class Worker implements WorkerControl, WorkerServices {
 
   #tick(): void {
     const { router, listener } = this.#running;
-    this.#turn.onTick(Date.now());
+    this.#turn.onTick(performance.now());
     router.onTick(this.#turn.nowMs);
     if (++this.#ticks % TICKS_PER_SWEEP === 0) listener.onSweep(this.#turn.nowMs);
   }

@@ -45,7 +45,7 @@ export class SentinelWatch {
   readonly #clients = new Set<RedisClient>();
   readonly #timers = new Set<Timer>();
   #isOpen = true;
-  #lastQuestionMs = 0;
+  #lastQuestionMs = -Infinity;
   #questions = 0;
   /** The newest question that led to a verdict; answers to older ones come too late. */
   #answered = 0;
@@ -53,7 +53,7 @@ export class SentinelWatch {
   constructor(private readonly options: SentinelWatchOptions) {
     for (const address of options.sentinels) void this.#follow(address);
     this.#every(IDLE_QUESTION_MS, () => {
-      if (Date.now() - this.#lastQuestionMs >= IDLE_QUESTION_MS) void this.#ask();
+      if (performance.now() - this.#lastQuestionMs >= IDLE_QUESTION_MS) void this.#ask();
     });
   }
 
@@ -136,7 +136,7 @@ export class SentinelWatch {
   }
 
   async #ask(): Promise<void> {
-    this.#lastQuestionMs = Date.now();
+    this.#lastQuestionMs = performance.now();
     const question = ++this.#questions;
     const { sentinels, product, onMasters } = this.options;
     const answers: SentinelMaster[][] = [];

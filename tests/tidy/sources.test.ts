@@ -20,6 +20,18 @@ const HOT_FILES = [
   ...["forward", "split", "join", "backend", "turn", "traffic"].map((name) => `proxy/${name}`),
 ].map((name) => `src/${name}.ts`);
 
+/**
+ * They tell a person or another program what time it is, or compare it with the times of files.
+ * Whatever waits, or tries again, does so by `performance.now()`, which nobody sets.
+ */
+const MAY_USE_WALL_CLOCK = [
+  ...["cli/backup", "coordinator/filesystem", "metrics/push"],
+  ...["dashboard", "jobs", "proxy-link", "sentinels", "servers"].map((name) => `dashboard/${name}`),
+  ...["identity", "info-command", "local", "local-fakes", "proxy", "rusage"].map(
+    (name) => `proxy/${name}`,
+  ),
+].map((name) => `src/${name}.ts`);
+
 /** They print for a person, or they are the log. */
 const MAY_USE_CONSOLE = ["src/lib/log.ts", "src/cli/print.ts"];
 
@@ -72,6 +84,16 @@ test("types are never switched off", () => {
     ...places(file, codeOnly(file.text), off),
     ...places(file, file.text, /^\s*\/\/ @ts-\w+/gm),
   ]);
+  expect(found).toEqual([]);
+});
+
+test("nothing waits by a clock that can be set", () => {
+  const programs = typescript.filter(({ path }) => {
+    return path.startsWith("src/") && !/[.]test[.]ts$/.test(path);
+  });
+  const found = programs
+    .filter(({ path }) => !MAY_USE_WALL_CLOCK.includes(path))
+    .flatMap((file) => places(file, codeOnly(file.text), /\bDate\.now\(/g));
   expect(found).toEqual([]);
 });
 
