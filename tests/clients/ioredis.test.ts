@@ -4,6 +4,7 @@ import IORedis, { type RedisOptions } from "ioredis";
 import { BUFFER_SIZES } from "../harness/buffer-sizes.ts";
 import { startProduct } from "../harness/proxy.ts";
 import { systemTest } from "../harness/system-test.ts";
+import { sendManyAtOnce } from "./many-at-once.ts";
 
 const test = systemTest("redis-server");
 
@@ -72,21 +73,6 @@ async function meetErrors(client: Client): Promise<void> {
     ["1", null],
     {},
   ]);
-}
-
-async function sendManyAtOnce(client: Client): Promise<void> {
-  const numbers = Array.from({ length: 500 }, (_, i) => i);
-  const counts = await Promise.all(numbers.map((i) => client.incr(`counter:${i % 50}`)));
-  expect(counts.toSorted((a, b) => a - b)[499]).toBe(10);
-  await Promise.all(numbers.map((i) => client.set(`many:${i}`, `value ${i}`)));
-  const values = await Promise.all(numbers.map((i) => client.get(`many:${i}`)));
-  expect(values).toEqual(numbers.map((i) => `value ${i}`));
-  expect(await client.mget(numbers.map((i) => `many:${i}`))).toEqual(values);
-  expect(await client.unlink(numbers.map((i) => `many:${i}`))).toBe(500);
-  const large = Buffer.alloc(1_000_000, "large");
-  await Promise.all(numbers.slice(0, 10).map((i) => client.set(`large:${i}`, large)));
-  const back = await Promise.all(numbers.slice(0, 10).map((i) => client.getBuffer(`large:${i}`)));
-  expect(back.every((each) => each !== null && large.equals(each))).toBe(true);
 }
 
 for (const { name, config } of BUFFER_SIZES) {

@@ -5,6 +5,7 @@ import { createClient, defineScript, RESP_TYPES } from "redis";
 import { BUFFER_SIZES } from "../harness/buffer-sizes.ts";
 import { startProduct } from "../harness/proxy.ts";
 import { systemTest } from "../harness/system-test.ts";
+import { type Calls, sendManyAtOnce } from "./many-at-once.ts";
 
 const test = systemTest("redis-server");
 
@@ -96,19 +97,15 @@ async function meetErrors(client: Client): Promise<void> {
   expect(replies as unknown).toEqual(["OK", ["1", null], "PONG"]);
 }
 
-async function sendManyAtOnce(client: Client): Promise<void> {
-  const numbers = Array.from({ length: 500 }, (_, i) => i);
-  const counts = await Promise.all(numbers.map((i) => client.incr(`counter:${i % 50}`)));
-  expect(counts.toSorted((a, b) => a - b)[499]).toBe(10);
-  await Promise.all(numbers.map((i) => client.set(`many:${i}`, `value ${i}`)));
-  const values = await Promise.all(numbers.map((i) => client.get(`many:${i}`)));
-  expect(values).toEqual(numbers.map((i) => `value ${i}`));
-  expect(await client.mGet(numbers.map((i) => `many:${i}`))).toEqual(values);
-  expect(await client.unlink(numbers.map((i) => `many:${i}`))).toBe(500);
-  const large = "large".repeat(200_000);
-  await Promise.all(numbers.slice(0, 10).map((i) => client.set(`large:${i}`, large)));
-  const back = await Promise.all(numbers.slice(0, 10).map((i) => client.get(`large:${i}`)));
-  expect(back.every((each) => each === large)).toBe(true);
+/** Under the names that the other library gives them. */
+function callsOf(client: Client): Calls {
+  return {
+    incr: (key) => client.incr(key),
+    set: (key, value) => client.set(key, value),
+    get: (key) => client.get(key),
+    mget: (keys) => client.mGet(keys),
+    unlink: (keys) => client.unlink(keys),
+  };
 }
 
 for (const { name, config } of BUFFER_SIZES) {
@@ -120,7 +117,7 @@ for (const { name, config } of BUFFER_SIZES) {
       const { client, complaints } = opened;
       await useEverything(client, proto);
       await meetErrors(client);
-      await sendManyAtOnce(client);
+      await sendManyAtOnce(callsOf(client));
       const list = String(await client.sendCommand(["CLIENT", "LIST"]));
       expect(list).toContain("lib-name=node-redis");
       await client.close();

@@ -9,6 +9,7 @@ import type { SlotFill } from "../../src/model/slot.ts";
 import type { SlotMapping } from "../../src/model/slot-mapping.ts";
 import { slotPath } from "../../src/model/store-layout.ts";
 import { type Dashboard, startDashboard } from "../harness/dashboard.ts";
+import { owning } from "../harness/owning.ts";
 import { type Redis, startRedis } from "../harness/redis.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
@@ -22,13 +23,13 @@ interface Lab extends AsyncDisposable {
 
 /** Groups 1 and 2 with a server each, group 3 empty; migration paused, so that orders stay. */
 async function startLab(config: Readonly<Record<string, string>> = {}): Promise<Lab> {
-  await using stack = new AsyncDisposableStack();
-  const dashboard = stack.use(await startDashboard({ config }));
-  const servers = [stack.use(await startRedis()), stack.use(await startRedis())];
-  await dashboard.storeGroups([...servers.map(({ address }) => [address]), []]);
-  await dashboard.put("slotActionDisabled", { value: 1 });
-  const owned = stack.move();
-  return { dashboard, servers, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return await owning(async (stack) => {
+    const dashboard = stack.use(await startDashboard({ config }));
+    const servers = [stack.use(await startRedis()), stack.use(await startRedis())];
+    await dashboard.storeGroups([...servers.map(({ address }) => [address]), []]);
+    await dashboard.put("slotActionDisabled", { value: 1 });
+    return { dashboard, servers };
+  });
 }
 
 test("the overview has the fields of the original, in its order", async () => {

@@ -3,35 +3,13 @@
 import { expect } from "bun:test";
 import type { ProxyModel } from "../../src/model/proxy.ts";
 import { slotOfKey } from "../../src/model/slot.ts";
-import { type Dashboard, startDashboard } from "../harness/dashboard.ts";
-import type { Proxy } from "../harness/proxy.ts";
-import { type Redis, startRedis } from "../harness/redis.ts";
+import type { Dashboard } from "../harness/dashboard.ts";
 import { connect } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
+import { startLab } from "./lab.ts";
 
 const test = systemTest("redis-server");
-
-/** A product of two groups with one server each; all slots belong to the first. */
-async function startLab(options: { proxies: number }): Promise<Lab> {
-  await using stack = new AsyncDisposableStack();
-  const dashboard = stack.use(await startDashboard());
-  const first = stack.use(await startRedis());
-  const second = stack.use(await startRedis());
-  await dashboard.storeGroups([[first.address], [second.address]]);
-  await dashboard.assign(0, 1023, 1);
-  const proxies: Proxy[] = [];
-  for (let i = 0; i < options.proxies; i++) proxies.push(stack.use(await dashboard.startProxy()));
-  const owned = stack.move();
-  return { dashboard, first, second, proxies, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-interface Lab extends AsyncDisposable {
-  readonly dashboard: Dashboard;
-  readonly first: Redis;
-  readonly second: Redis;
-  readonly proxies: Proxy[];
-}
 
 async function models(dashboard: Dashboard): Promise<readonly ProxyModel[]> {
   return (await dashboard.overview()).stats.proxy.models;

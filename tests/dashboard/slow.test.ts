@@ -2,38 +2,17 @@
 // a dashboard that is killed in the middle of a change.
 import { expect } from "bun:test";
 import { slotOfKey } from "../../src/model/slot.ts";
-import { type Dashboard, startDashboard } from "../harness/dashboard.ts";
+import type { Dashboard } from "../harness/dashboard.ts";
 import type { Proxy } from "../harness/proxy.ts";
-import { type Redis, startRedis } from "../harness/redis.ts";
 import { connect } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
+import { startLab } from "./lab.ts";
 
 const test = systemTest("redis-server");
 
 /** An answer that waits for nobody; the machine may be busy. */
 const PROMPT_MS = 500;
-
-interface Lab extends AsyncDisposable {
-  readonly dashboard: Dashboard;
-  readonly first: Redis;
-  readonly second: Redis;
-  readonly proxies: readonly Proxy[];
-}
-
-/** Two groups of one server; all slots belong to the first. */
-async function startLab(proxyCount: number): Promise<Lab> {
-  await using stack = new AsyncDisposableStack();
-  const dashboard = stack.use(await startDashboard());
-  const first = stack.use(await startRedis());
-  const second = stack.use(await startRedis());
-  await dashboard.storeGroups([[first.address], [second.address]]);
-  await dashboard.assign(0, 1023, 1);
-  const proxies: Proxy[] = [];
-  while (proxies.length < proxyCount) proxies.push(stack.use(await dashboard.startProxy()));
-  const owned = stack.move();
-  return { dashboard, first, second, proxies, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
 
 /** Parent and workers stand still; returns what lets them go on. */
 async function freeze(proxy: Proxy): Promise<() => void> {
@@ -51,7 +30,7 @@ async function overviewMs(dashboard: Dashboard): Promise<number> {
 }
 
 test("neither a hung proxy nor a hung server makes anybody wait for the overview", async () => {
-  await using lab = await startLab(1);
+  await using lab = await startLab({ proxies: 1 });
   const { dashboard, first, proxies } = lab;
   const thaw = await freeze(proxies[0]);
   first.pause();
@@ -71,7 +50,7 @@ test("neither a hung proxy nor a hung server makes anybody wait for the overview
 });
 
 test("a proxy that waits for a slow command delays a change, and is not shut out", async () => {
-  await using lab = await startLab(1);
+  await using lab = await startLab({ proxies: 1 });
   const { dashboard, first, second, proxies } = lab;
   using client = await connect(proxies[0].port);
   await client.call("SET", "key", "value");
@@ -91,7 +70,7 @@ test("a proxy that waits for a slow command delays a change, and is not shut out
 });
 
 test("what was stored before a kill -9 is told to all proxies by the next leader", async () => {
-  await using lab = await startLab(2);
+  await using lab = await startLab({ proxies: 2 });
   const { dashboard, second, proxies } = lab;
   const thaw = await freeze(proxies[1]);
   const assigned = dashboard.assign(0, 1023, 2).then(
@@ -114,7 +93,7 @@ test("what was stored before a kill -9 is told to all proxies by the next leader
 });
 
 test("a proxy that was shut out before a kill -9 is let in by the next leader", async () => {
-  await using lab = await startLab(2);
+  await using lab = await startLab({ proxies: 2 });
   const { dashboard, first, second, proxies } = lab;
   const thaw = await freeze(proxies[0]);
   await dashboard.assign(0, 1023, 2);
@@ -136,7 +115,7 @@ test("a proxy that was shut out before a kill -9 is let in by the next leader", 
 });
 
 test("a dead proxy and a dead server stop changes of that server's slots only", async () => {
-  await using lab = await startLab(2);
+  await using lab = await startLab({ proxies: 2 });
   const { dashboard, second, proxies } = lab;
   await dashboard.assign(512, 1023, 2);
   const thaw = await freeze(proxies[0]);
@@ -151,7 +130,7 @@ test("a dead proxy and a dead server stop changes of that server's slots only", 
 });
 
 test("a removed proxy is told to end, and one that cannot be told only with force", async () => {
-  await using lab = await startLab(2);
+  await using lab = await startLab({ proxies: 2 });
   const { dashboard, first, proxies } = lab;
   const [one, two] = (await dashboard.overview()).stats.proxy.models;
   await dashboard.put("removeProxy", { token: one.token, force: 0 });

@@ -2,7 +2,9 @@
 import { compareSequence, forgetAll } from "../differential/compare.ts";
 import { FAMILIES } from "../differential/families.ts";
 import { BUFFER_SIZES } from "../harness/buffer-sizes.ts";
+import { owning } from "../harness/owning.ts";
 import { startProduct } from "../harness/proxy.ts";
+import type { Random } from "../harness/random.ts";
 import { startRedis } from "../harness/redis.ts";
 import type { Fuzzer, Rounds } from "./fuzzer.ts";
 
@@ -12,22 +14,21 @@ export const DIFFERENTIAL: Fuzzer = {
   start,
 };
 
-async function start(): Promise<Rounds> {
-  await using stack = new AsyncDisposableStack();
-  const redis = stack.use(await startRedis());
-  const products = await Promise.all(
-    BUFFER_SIZES.map(async ({ config }) => stack.use(await startProduct({ config }))),
-  );
-  const owned = stack.move();
-  return {
-    async round(random) {
-      const { proxy, servers } = random.pick(products);
-      await forgetAll([redis, ...servers]);
-      const family = random.pick([...FAMILIES.keys()]);
-      const proto = random.pick([2, 3] as const);
-      const ports = { redis: redis.port, proxy: proxy.port };
-      await compareSequence({ family, proto, commands: 500, ...ports }, random);
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+function start(): Promise<Rounds> {
+  return owning(async (stack) => {
+    const redis = stack.use(await startRedis());
+    const products = await Promise.all(
+      BUFFER_SIZES.map(async ({ config }) => stack.use(await startProduct({ config }))),
+    );
+    return {
+      async round(random: Random) {
+        const { proxy, servers } = random.pick(products);
+        await forgetAll([redis, ...servers]);
+        const family = random.pick([...FAMILIES.keys()]);
+        const proto = random.pick([2, 3] as const);
+        const ports = { redis: redis.port, proxy: proxy.port };
+        await compareSequence({ family, proto, commands: 500, ...ports }, random);
+      },
+    };
+  });
 }

@@ -1,6 +1,7 @@
 // Healthy and broken clients share one connection to the server. Whatever the broken ones do, every
 // healthy one gets exactly the bytes that its own requests ask for.
 import { BUFFER_SIZES } from "../harness/buffer-sizes.ts";
+import { owning } from "../harness/owning.ts";
 import { startProduct } from "../harness/proxy.ts";
 import { Random } from "../harness/random.ts";
 import { connect, encode, type RespClient } from "../harness/resp-client.ts";
@@ -14,27 +15,26 @@ export const SESSION: Fuzzer = {
 };
 
 /** One product with the proxy's own buffer sizes, one with tiny ones; each has a single server. */
-async function start(): Promise<Rounds> {
-  await using stack = new AsyncDisposableStack();
-  const products = await Promise.all(
-    BUFFER_SIZES.map(async ({ config }) => {
-      const parallel = { backend_primary_parallel: 1 };
-      return stack.use(await startProduct({ groups: 1, config: { ...config, ...parallel } }));
-    }),
-  );
-  const owned = stack.move();
-  return {
-    async round(random) {
-      const { proxy, servers } = random.pick(products);
-      await round(random, proxy.port);
-      const clients = String(await servers[0].call("CLIENT", "LIST"));
-      const shared = clients.split("\n").filter((line) => / db=0 .* cmd=(?!client)/.test(line));
-      // One for each protocol, whatever the number of sessions.
-      if (shared.length > 2) throw new Error(`the proxy has several connections:\n${clients}`);
-      await servers[0].call("FLUSHALL");
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+function start(): Promise<Rounds> {
+  return owning(async (stack) => {
+    const products = await Promise.all(
+      BUFFER_SIZES.map(async ({ config }) => {
+        const parallel = { backend_primary_parallel: 1 };
+        return stack.use(await startProduct({ groups: 1, config: { ...config, ...parallel } }));
+      }),
+    );
+    return {
+      async round(random: Random) {
+        const { proxy, servers } = random.pick(products);
+        await round(random, proxy.port);
+        const clients = String(await servers[0].call("CLIENT", "LIST"));
+        const shared = clients.split("\n").filter((line) => / db=0 .* cmd=(?!client)/.test(line));
+        // One for each protocol, whatever the number of sessions.
+        if (shared.length > 2) throw new Error(`the proxy has several connections:\n${clients}`);
+        await servers[0].call("FLUSHALL");
+      },
+    };
+  });
 }
 
 /** Each client decides for itself, so that timing changes nothing about what it sends. */

@@ -1,5 +1,6 @@
 // A real Redis and the proxy get the same bytes, sound or broken, in the same random pieces, and
 // must answer the same up to the close.
+import { owning } from "../harness/owning.ts";
 import { play } from "../harness/play.ts";
 import { startProduct } from "../harness/proxy.ts";
 import type { Random } from "../harness/random.ts";
@@ -13,19 +14,18 @@ export const WIRE: Fuzzer = {
   start,
 };
 
-async function start(): Promise<Rounds> {
-  await using stack = new AsyncDisposableStack();
-  const redis = stack.use(await startRedis());
-  const { proxy, servers } = stack.use(await startProduct());
-  const owned = stack.move();
-  return {
-    async round(random) {
-      await Promise.all([redis, ...servers].map((server) => server.call("FLUSHALL")));
-      // One client after the other, because a mutated key may be anybody's.
-      for (let client = 0; client < 5; client++) await playOne(random, redis.port, proxy.port);
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+function start(): Promise<Rounds> {
+  return owning(async (stack) => {
+    const redis = stack.use(await startRedis());
+    const { proxy, servers } = stack.use(await startProduct());
+    return {
+      async round(random: Random) {
+        await Promise.all([redis, ...servers].map((server) => server.call("FLUSHALL")));
+        // One client after the other, because a mutated key may be anybody's.
+        for (let client = 0; client < 5; client++) await playOne(random, redis.port, proxy.port);
+      },
+    };
+  });
 }
 
 async function playOne(random: Random, redis: number, proxy: number): Promise<void> {

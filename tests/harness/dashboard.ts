@@ -8,17 +8,15 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { callRoute } from "../../src/api/client.ts";
 import { DASHBOARD_ROUTES, type TopomOverview } from "../../src/api/dashboard-routes.ts";
-import { ChildProcess, type ExitStatus } from "../../src/lib/child-process.ts";
+import { ChildProcess } from "../../src/lib/child-process.ts";
 import { ownCommand } from "../../src/lib/own-command.ts";
 import { newServer } from "../../src/model/group.ts";
 import { encodeJson } from "../../src/model/json.ts";
 import type { SlotMapping } from "../../src/model/slot-mapping.ts";
 import { groupsPath } from "../../src/model/store-layout.ts";
 import { xauthOf } from "../../src/model/xauth.ts";
-import { freePort } from "./ports.ts";
+import { started, TestProgram } from "./program.ts";
 import { type Proxy, type ProxyOptions, startProxy } from "./proxy.ts";
-import { keepLog } from "./system-test.ts";
-import { tempDir, type TempDir } from "./temp-dir.ts";
 import { until } from "./until.ts";
 
 export interface DashboardOptions {
@@ -36,46 +34,22 @@ type Route = keyof typeof DASHBOARD_ROUTES;
 const READY_TIMEOUT_MS = 20_000;
 
 export async function startDashboard(options: DashboardOptions = {}): Promise<Dashboard> {
-  const dashboard = new Dashboard(options);
-  try {
-    await dashboard.start();
-  } catch (error) {
-    await dashboard[Symbol.asyncDispose]();
-    throw error;
-  }
-  return dashboard;
+  return await started(new Dashboard(options));
 }
 
-export class Dashboard implements AsyncDisposable {
-  readonly port: number = freePort();
-  readonly address: string = `127.0.0.1:${this.port}`;
+export class Dashboard extends TestProgram {
   readonly product: string;
   /** The directory of the filesystem coordinator. */
   readonly root: string;
   /** Variables for the next start. */
   env: Readonly<Record<string, string>> = {};
   readonly #options: DashboardOptions;
-  readonly #dir: TempDir = tempDir();
-  #child: ChildProcess | null = null;
-  readonly #freezeLog: () => void;
 
   constructor(options: DashboardOptions) {
+    super("codis-dashboard");
     this.#options = options;
     this.product = String(options.config?.product_name ?? "test");
-    this.root = options.root ?? join(this.#dir.path, "coordinator");
-    this.#freezeLog = keepLog(`codis-dashboard ${this.address}`, () => this.log());
-  }
-
-  get pid(): number {
-    return this.#child?.pid ?? 0;
-  }
-
-  get isRunning(): boolean {
-    return this.#child?.isRunning ?? false;
-  }
-
-  log(): string {
-    return this.#child?.log() ?? "";
+    this.root = options.root ?? join(this.dir, "coordinator");
   }
 
   get xauth(): string {
@@ -83,7 +57,6 @@ export class Dashboard implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    mkdirSync(this.#dir.path, { recursive: true });
     const config = {
       product_name: this.product,
       admin_addr: this.address,
@@ -91,48 +64,23 @@ export class Dashboard implements AsyncDisposable {
       coordinator_addr: this.root,
       ...this.#options.config,
     };
-    const file = join(this.#dir.path, "dashboard.toml");
+    const file = join(this.dir, "dashboard.toml");
     const lines = Object.entries(config).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
     writeFileSync(file, `${lines.join("\n")}\n`);
-    this.#child = new ChildProcess({
+    const child = new ChildProcess({
       command: [...ownCommand(), "dashboard", "--config", file, ...(this.#options.args ?? [])],
-      logFile: join(this.#dir.path, "dashboard.log"),
+      logFile: join(this.dir, "dashboard.log"),
       // With our process id there it ends when we are killed: see lib/launcher.ts.
       env: { PATH: process.env.PATH, CODIS_LAUNCHER_PID: String(process.pid), ...this.env },
     });
     const leads = this.#options.leads ?? true;
     const path = leads ? "/readyz" : "/livez";
-    await this.#child.ready(() => this.#answers(path), READY_TIMEOUT_MS);
-  }
-
-  /** Waits until it has ended, for whatever reason. */
-  async untilEnded(): Promise<void> {
-    await this.#child?.exited;
+    await this.runs(child).ready(() => this.#answers(path), READY_TIMEOUT_MS);
   }
 
   /** Waits until it leads, whoever led before. */
   async untilLeading(timeoutMs = READY_TIMEOUT_MS): Promise<void> {
     await until(() => this.#answers("/readyz"), { what: "the dashboard leads", timeoutMs });
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child?.signal(signal);
-  }
-
-  /** kill -9: the end that no program can prepare for. */
-  async kill(): Promise<void> {
-    this.signal("SIGCONT");
-    await this.#child?.stop("SIGKILL");
-  }
-
-  async restart(): Promise<void> {
-    await this.kill();
-    await this.start();
-  }
-
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<ExitStatus> {
-    if (this.#child === null) throw new Error("the dashboard was not started");
-    return this.#child.stop(signal, 20_000);
   }
 
   url(path: string): string {
@@ -211,12 +159,6 @@ export class Dashboard implements AsyncDisposable {
       throw error;
     }
     return proxy;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-    this.#freezeLog();
-    this.#dir[Symbol.dispose]();
   }
 
   async #answers(path: string): Promise<boolean> {

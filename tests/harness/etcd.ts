@@ -4,60 +4,36 @@
 import { join } from "node:path";
 import { ChildProcess } from "../../src/lib/child-process.ts";
 import { freePort } from "./ports.ts";
-import { keepLog } from "./system-test.ts";
-import { tempDir } from "./temp-dir.ts";
+import { started, TestProgram } from "./program.ts";
 
 const START_TIMEOUT_MS = 20_000;
 
 export async function startEtcd(): Promise<Etcd> {
-  const etcd = new Etcd();
-  try {
-    await etcd.start();
-  } catch (error) {
-    await etcd[Symbol.asyncDispose]();
-    throw error;
-  }
-  return etcd;
+  return await started(new Etcd());
 }
 
-export class Etcd implements AsyncDisposable {
+export class Etcd extends TestProgram {
   readonly name = "etcd";
-  readonly port = freePort();
-  readonly address = `127.0.0.1:${this.port}`;
   readonly #peerPort = freePort();
-  readonly #dir = tempDir();
-  readonly #freezeLog = keepLog(`etcd ${this.address}`, () => this.#child?.log() ?? "");
-  #child: ChildProcess | null = null;
 
-  /** Starts it, again on the same port and data after kill(). */
+  constructor() {
+    super("etcd");
+  }
+
   async start(): Promise<void> {
     const [client, peer] = [`http://${this.address}`, `http://127.0.0.1:${this.#peerPort}`];
-    this.#child = new ChildProcess({
+    const child = new ChildProcess({
       command: [
-        ...["etcd", "--name", "one", "--data-dir", join(this.#dir.path, "data")],
+        ...["etcd", "--name", "one", "--data-dir", join(this.dir, "data")],
         ...["--listen-client-urls", client, "--advertise-client-urls", client],
         ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
         ...["--initial-cluster", `one=${peer}`, "--enable-v2", "--logger", "zap"],
         ...["--log-level", "warn"],
       ],
-      logFile: join(this.#dir.path, "etcd.log"),
+      logFile: join(this.dir, "etcd.log"),
       env: { PATH: process.env.PATH },
     });
-    await this.#child.ready(() => this.#isHealthy(), START_TIMEOUT_MS);
-  }
-
-  async kill(): Promise<void> {
-    this.resume();
-    await this.#child?.stop("SIGKILL");
-  }
-
-  /** It stands still with its sockets open. */
-  pause(): void {
-    this.#child?.signal("SIGSTOP");
-  }
-
-  resume(): void {
-    this.#child?.signal("SIGCONT");
+    await this.runs(child).ready(() => this.#isHealthy(), START_TIMEOUT_MS);
   }
 
   /** A call of its JSON interface, for what the coordinator does not do. */
@@ -68,12 +44,6 @@ export class Etcd implements AsyncDisposable {
     });
     if (response.ok) return response.json();
     throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-    this.#freezeLog();
-    this.#dir[Symbol.dispose]();
   }
 
   async #isHealthy(): Promise<boolean> {

@@ -7,6 +7,7 @@
 //   await finish(pair.proxy, pair.target);
 import { slotOfKey, type SlotFill } from "../../src/model/slot.ts";
 import { keyOf } from "./keys.ts";
+import { owning } from "./owning.ts";
 import { ALL_SLOTS, assignSlots, type Proxy, type ProxyOptions, startProxy } from "./proxy.ts";
 import { type Redis, type RedisOptions, startRedis } from "./redis.ts";
 
@@ -29,13 +30,13 @@ export async function startPair(
   options: ProxyOptions = {},
   redis: RedisOptions = {},
 ): Promise<Pair> {
-  await using stack = new AsyncDisposableStack();
-  const source = stack.use(await startRedis(redis));
-  const target = stack.use(await startRedis(redis));
-  const slots = [{ addr: source.address, ...ALL_SLOTS }];
-  const proxy = stack.use(await startProxy({ ...options, slots }));
-  const owned = stack.move();
-  return { source, target, proxy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return await owning(async (stack) => {
+    const source = stack.use(await startRedis(redis));
+    const target = stack.use(await startRedis(redis));
+    const slots = [{ addr: source.address, ...ALL_SLOTS }];
+    const proxy = stack.use(await startProxy({ ...options, slots }));
+    return { source, target, proxy };
+  });
 }
 
 interface Server {

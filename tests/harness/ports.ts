@@ -4,26 +4,31 @@
 const handedOut = new Set<number>();
 
 /**
+ * Below the ports that the kernel gives to connections: a server that is down for a moment would
+ * lose its port to any of them. Above those that the demo and well-known servers have.
+ */
+const [FIRST, END] = [20_000, 32_768];
+
+/**
  * A port of 127.0.0.1 on which nothing listens, different at every call. Those that lie `offsets`
- * above it are free as well. Another process might take one before the caller does; the kernel goes
- * through its range in an order that makes this rare.
+ * above it are free as well. Another process might take one before the caller does; with so many
+ * to choose from that is rare.
  */
 export function freePort(...offsets: number[]): number {
   for (;;) {
-    const port = bind(0);
-    if (handedOut.has(port) || offsets.some((offset) => bind(port + offset) === 0)) continue;
-    handedOut.add(port);
+    const port = FIRST + Math.floor(Math.random() * (END - FIRST));
+    const all = [port, ...offsets.map((offset) => port + offset)];
+    if (all.some((each) => each >= END || handedOut.has(each) || !canBind(each))) continue;
+    for (const each of all) handedOut.add(each);
     return port;
   }
 }
 
-/** The port that could be bound, or 0. */
-function bind(port: number): number {
+function canBind(port: number): boolean {
   try {
-    const listener = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
-    listener.stop(true);
-    return listener.port;
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+    return true;
   } catch {
-    return 0;
+    return false;
   }
 }

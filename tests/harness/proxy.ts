@@ -4,9 +4,7 @@
 //   await using redis = await startRedis();
 //   await using proxy = await startProxy({ slots: [{ addr: redis.address, from: 0, to: 1023 }] });
 //   using client = await connect(proxy.port);
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { ChildProcess, ExitStatus } from "../../src/lib/child-process.ts";
 import {
   answersOk,
   spreadSlots,
@@ -14,10 +12,10 @@ import {
   type ProxySettings,
 } from "../../src/demo/proxy-process.ts";
 import { SLOT_COUNT, type SlotFill } from "../../src/model/slot.ts";
+import { owning } from "./owning.ts";
 import { freePort } from "./ports.ts";
+import { started, TestProgram } from "./program.ts";
 import { startRedis, type Redis } from "./redis.ts";
-import { keepLog } from "./system-test.ts";
-import { tempDir, type TempDir } from "./temp-dir.ts";
 import { until } from "./until.ts";
 
 /**
@@ -47,28 +45,17 @@ export interface ProxyOptions {
 export const ALL_SLOTS = { from: 0, to: SLOT_COUNT - 1 } as const;
 
 export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
-  const proxy = new Proxy(options);
-  try {
-    await proxy.start();
-  } catch (error) {
-    await proxy[Symbol.asyncDispose]();
-    throw error;
-  }
-  return proxy;
+  return await started(new Proxy(options));
 }
 
-export class Proxy implements AsyncDisposable {
-  readonly port: number = freePort();
+export class Proxy extends TestProgram {
   readonly adminPort: number = freePort();
-  readonly address: string = `127.0.0.1:${this.port}`;
   readonly settings: ProxySettings;
-  #options: ProxyOptions;
-  #dir: TempDir = tempDir();
-  #child: ChildProcess | null = null;
+  readonly #options: ProxyOptions;
   #token = "";
-  #freezeLog: () => void;
 
   constructor(options: ProxyOptions) {
+    super("codis-proxy");
     this.#options = options;
     this.settings = {
       product_name: "test",
@@ -77,35 +64,12 @@ export class Proxy implements AsyncDisposable {
       admin_addr: `127.0.0.1:${this.adminPort}`,
       ...options.config,
     };
-    this.#freezeLog = keepLog(`codis-proxy ${this.address}`, () => this.log());
-  }
-
-  get pid(): number {
-    return this.#child?.pid ?? 0;
-  }
-
-  get dir(): string {
-    return this.#dir.path;
-  }
-
-  get isRunning(): boolean {
-    return this.#child?.isRunning ?? false;
-  }
-
-  get exited(): Promise<ExitStatus> {
-    if (this.#child === null) throw new Error("the proxy was not started");
-    return this.#child.exited;
-  }
-
-  log(): string {
-    return this.#child?.log() ?? "";
   }
 
   async start(): Promise<void> {
     const { slots, fillslots, online = true } = this.#options;
-    mkdirSync(this.#dir.path, { recursive: true });
-    this.#child = await startProxyProcess({
-      dir: this.#dir.path,
+    const child = await startProxyProcess({
+      dir: this.dir,
       adminPort: this.adminPort,
       settings: this.settings,
       ncpu: this.#options.ncpu ?? 1,
@@ -114,22 +78,13 @@ export class Proxy implements AsyncDisposable {
       // A reference that outlives its turn shows at once: see src/lib/lent.ts.
       env: { POISON_LENT: "1", ...this.#options.env },
     });
+    this.runs(child);
     const model = await this.get<{ token: string }>("/api/proxy/model");
     this.#token = model.token;
     if (slots !== undefined) await assignSlots(this, slots);
     if (!online || fillslots !== undefined) return;
     await this.put("start");
     await until(() => answersOk(this.adminPort, "/readyz"), { what: "the proxy is ready" });
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child?.signal(signal);
-  }
-
-  /** An orderly end; resolves with how the program ended. */
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<ExitStatus> {
-    if (this.#child === null) throw new Error("the proxy was not started");
-    return this.#child.stop(signal, 20_000);
   }
 
   /** The pids of its workers: the children of the parent process. */
@@ -166,12 +121,6 @@ export class Proxy implements AsyncDisposable {
   /** The statistics as the original spells them. */
   async stats(): Promise<ProxyStats> {
     return this.get<ProxyStats>("/proxy/stats");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child?.stop("SIGKILL");
-    this.#freezeLog();
-    this.#dir[Symbol.dispose]();
   }
 
   async #fetchOk(url: string, init?: RequestInit): Promise<Response> {
@@ -221,12 +170,12 @@ export interface ProductOptions extends Omit<ProxyOptions, "slots" | "fillslots"
 /** Some servers and a proxy in front of them with all slots spread evenly: 2 groups if not told. */
 export async function startProduct(options: ProductOptions = {}): Promise<Product> {
   const { groups = 2, redisArgs, ...proxyOptions } = options;
-  await using stack = new AsyncDisposableStack();
-  const servers = await Promise.all(
-    Array.from({ length: groups }, async () => stack.use(await startRedis({ args: redisArgs }))),
-  );
-  const fillslots = spreadSlots(servers.map((server) => server.address));
-  const proxy = stack.use(await startProxy({ ...proxyOptions, fillslots }));
-  const owned = stack.move();
-  return { proxy, servers, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return await owning(async (stack) => {
+    const servers = await Promise.all(
+      Array.from({ length: groups }, async () => stack.use(await startRedis({ args: redisArgs }))),
+    );
+    const fillslots = spreadSlots(servers.map((server) => server.address));
+    const proxy = stack.use(await startProxy({ ...proxyOptions, fillslots }));
+    return { proxy, servers };
+  });
 }

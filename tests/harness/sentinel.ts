@@ -6,12 +6,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { answersPing } from "../../src/demo/redis-server.ts";
-import { ChildProcess } from "../../src/lib/child-process.ts";
+import { ChildProcess, type ExitStatus } from "../../src/lib/child-process.ts";
 import type { Reply } from "../../src/resp/value.ts";
-import { freePort } from "./ports.ts";
+import { owning } from "./owning.ts";
+import { started, TestProgram } from "./program.ts";
 import { connect, type RespClient } from "./resp-client.ts";
-import { keepLog } from "./system-test.ts";
-import { tempDir, type TempDir } from "./temp-dir.ts";
 
 const START_TIMEOUT_MS = 20_000;
 
@@ -21,70 +20,41 @@ export interface Sentinels extends AsyncDisposable {
 }
 
 export async function startSentinels(count: number): Promise<Sentinels> {
-  await using stack = new AsyncDisposableStack();
-  const all = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const sentinel = stack.use(new Sentinel());
-      await sentinel.start();
-      return sentinel;
-    }),
-  );
-  const owned = stack.move();
-  return {
-    all,
-    addresses: all.map((sentinel) => sentinel.address),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
+  return await owning(async (stack) => {
+    const all = await Promise.all(
+      Array.from({ length: count }, async () => stack.use(await started(new Sentinel()))),
+    );
+    return { all, addresses: all.map((sentinel) => sentinel.address) };
+  });
 }
 
-export class Sentinel implements AsyncDisposable {
-  readonly port = freePort();
-  readonly address = `127.0.0.1:${this.port}`;
-  #dir: TempDir = tempDir();
-  #child: ChildProcess | null = null;
+export class Sentinel extends TestProgram {
   #client: RespClient | null = null;
-  #freezeLog: () => void;
 
   constructor() {
-    this.#freezeLog = keepLog(`redis-sentinel ${this.address}`, () => this.log());
-    const lines = [`port ${this.port}`, "bind 127.0.0.1", `dir ${this.#dir.path}`];
+    super("redis-sentinel");
+    const lines = [`port ${this.port}`, "bind 127.0.0.1", `dir ${this.dir}`];
     writeFileSync(this.#configFile, `${lines.join("\n")}\n`);
   }
 
   get #configFile(): string {
-    return join(this.#dir.path, "sentinel.conf");
+    return join(this.dir, "sentinel.conf");
   }
 
-  get isRunning(): boolean {
-    return this.#child?.isRunning ?? false;
-  }
-
-  log(): string {
-    return this.#child?.log() ?? "";
-  }
-
-  /** Starts it, or starts it again with what it remembers. */
+  /** Started again it has what it remembers. */
   async start(): Promise<void> {
-    this.#child = new ChildProcess({
+    const child = new ChildProcess({
       command: ["redis-server", this.#configFile, "--sentinel"],
-      logFile: join(this.#dir.path, "sentinel.log"),
-      cwd: this.#dir.path,
+      logFile: join(this.dir, "sentinel.log"),
+      cwd: this.dir,
     });
-    await this.#child.ready(() => answersPing(this.port), START_TIMEOUT_MS);
+    await this.runs(child).ready(() => answersPing(this.port), START_TIMEOUT_MS);
   }
 
-  async kill(): Promise<void> {
+  override async stop(signal?: NodeJS.Signals): Promise<ExitStatus> {
     this.#client?.close();
     this.#client = null;
-    await this.#child?.stop("SIGKILL");
-  }
-
-  pause(): void {
-    this.#child?.signal("SIGSTOP");
-  }
-
-  resume(): void {
-    this.#child?.signal("SIGCONT");
+    return await super.stop(signal);
   }
 
   async call(...args: (string | number)[]): Promise<Reply> {
@@ -96,11 +66,5 @@ export class Sentinel implements AsyncDisposable {
   async masterOf(name: string): Promise<string> {
     const reply = await this.call("SENTINEL", "get-master-addr-by-name", name);
     return Array.isArray(reply) ? reply.join(":") : "";
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-    this.#freezeLog();
-    this.#dir[Symbol.dispose]();
   }
 }

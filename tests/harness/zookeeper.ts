@@ -5,9 +5,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ChildProcess } from "../../src/lib/child-process.ts";
-import { freePort } from "./ports.ts";
-import { keepLog } from "./system-test.ts";
-import { tempDir } from "./temp-dir.ts";
+import { started, TestProgram } from "./program.ts";
 
 const START_TIMEOUT_MS = 30_000;
 const JAVA = "/usr/share/java";
@@ -19,61 +17,32 @@ const TICK_MS = 200;
 export const ZOOKEEPER_PROGRAMS = ["java", `${JAVA}/zookeeper.jar`] as const;
 
 export async function startZookeeper(): Promise<Zookeeper> {
-  const zookeeper = new Zookeeper();
-  try {
-    await zookeeper.start();
-  } catch (error) {
-    await zookeeper[Symbol.asyncDispose]();
-    throw error;
-  }
-  return zookeeper;
+  return await started(new Zookeeper());
 }
 
-export class Zookeeper implements AsyncDisposable {
+export class Zookeeper extends TestProgram {
   readonly name = "zookeeper";
-  readonly port = freePort();
-  readonly address = `127.0.0.1:${this.port}`;
-  readonly #dir = tempDir();
-  readonly #freezeLog = keepLog(`zookeeper ${this.address}`, () => this.#child?.log() ?? "");
-  #child: ChildProcess | null = null;
 
-  /** Starts it, again on the same port and data after kill(). */
+  constructor() {
+    super("zookeeper");
+  }
+
   async start(): Promise<void> {
-    const data = join(this.#dir.path, "data");
+    const data = join(this.dir, "data");
     mkdirSync(data, { recursive: true });
-    const config = join(this.#dir.path, "zoo.cfg");
+    const config = join(this.dir, "zoo.cfg");
     writeFileSync(config, this.#config(data));
-    this.#child = new ChildProcess({
+    const child = new ChildProcess({
       command: [
         ...["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"],
         ...["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
         ...["-cp", `${JAVA}/zookeeper.jar:${JAVA}/slf4j-simple.jar`],
         ...["org.apache.zookeeper.server.quorum.QuorumPeerMain", config],
       ],
-      logFile: join(this.#dir.path, "zookeeper.log"),
+      logFile: join(this.dir, "zookeeper.log"),
       env: { PATH: process.env.PATH },
     });
-    await this.#child.ready(() => answersOk(this.port), START_TIMEOUT_MS);
-  }
-
-  async kill(): Promise<void> {
-    this.resume();
-    await this.#child?.stop("SIGKILL");
-  }
-
-  /** It stands still with its sockets open. */
-  pause(): void {
-    this.#child?.signal("SIGSTOP");
-  }
-
-  resume(): void {
-    this.#child?.signal("SIGCONT");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
-    this.#freezeLog();
-    this.#dir[Symbol.dispose]();
+    await this.runs(child).ready(() => answersOk(this.port), START_TIMEOUT_MS);
   }
 
   #config(data: string): string {

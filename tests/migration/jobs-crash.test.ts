@@ -34,7 +34,7 @@ test("wherever the dashboard dies, the next one finishes the move exactly", asyn
     for (const [i, point] of POINTS_OF_A_MOVE.entries()) {
       await restartWith(product, point);
       await product.move(0, 299, i % 2 === 0 ? 2 : 1).catch(() => {});
-      await product.dashboard.untilEnded();
+      await product.dashboard.exited;
       await restartWith(product, "");
       // The order itself may have died with the dashboard.
       const { slots } = await product.stats();
@@ -60,7 +60,7 @@ test("wherever the dashboard dies on the way back, the slots arrive where they w
       await product.move(0, 99, 2);
       await product.untilState("migrating");
       await product.dashboard.put("cancelSlotActions", { beg: 0, end: 99 });
-      await product.dashboard.untilEnded();
+      await product.dashboard.exited;
       await restartWith(product, "");
       await product.dashboard.put("slotActionInterval", { value: 0 });
       await product.untilAtRest();

@@ -62,7 +62,7 @@ describe("by replication", () => {
       product.dashboard.env = { CODIS_TEST_CRASH_AT: point };
       await product.dashboard.restart();
       await product.dashboard.put("createReplicaJob", { src: 1, dst: 2, num: 0 });
-      await product.dashboard.untilEnded();
+      await product.dashboard.exited;
       product.dashboard.env = {};
       await product.dashboard.restart();
       await product.untilAtRest();
