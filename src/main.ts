@@ -31,7 +31,7 @@ async function runProgram(argv: readonly string[]): Promise<void> {
     // Programs are loaded when they are wanted: a worker should not carry what it never uses.
     case "__worker": {
       const { runWorker } = await import("./proxy/worker.ts");
-      return await runWorker();
+      return await runWorker(Number(rest[0]));
     }
     case "proxy":
       return await proxy(rest);

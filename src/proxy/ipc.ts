@@ -18,7 +18,7 @@ import type { LogLevel } from "../lib/log.ts";
 import type { ClientFilter, ClientRow, LocalQuestion, ProxyFigures } from "./local-types.ts";
 import type { ProxyConfig } from "./settings.ts";
 
-/** The hidden argument that makes this program a worker. */
+/** The hidden argument that makes this program a worker; its parent's process id follows. */
 export const WORKER_ARGUMENT = "__worker";
 
 /**

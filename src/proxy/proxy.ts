@@ -101,7 +101,7 @@ class Proxy implements ProxyControl {
     this.#board = SessionBoard.create(flags.workers);
     this.#workers = new Workers({
       count: flags.workers,
-      command: [...ownCommand(), WORKER_ARGUMENT],
+      command: [...ownCommand(), WORKER_ARGUMENT, String(process.pid)],
       fdsOf: (index) => [sockets.fds[index], this.#board.fd],
       setup: {
         config,

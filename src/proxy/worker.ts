@@ -52,8 +52,9 @@ const SHUTDOWN_POLL_MS = 10;
 
 const SIGKILL = 9;
 
-export function runWorker(): void {
-  endWithParent();
+/** `parent` is the process id of the one that has started us. */
+export function runWorker(parent: number): void {
+  endWithParent(parent);
   askForBatches();
   const worker = new Worker();
   worker.link = linkToParent(worker);
@@ -62,11 +63,13 @@ export function runWorker(): void {
 /**
  * A parent that is started again has the same token and tells the dashboard what its own workers
  * do. One of its predecessor's that lived on, or slept, would write by the old table meanwhile, and
- * nobody would know. So the kernel ends us with our parent; if it was faster than this call, it
- * never gave us any slots.
+ * nobody would know. So the kernel ends us with our parent. One that was gone before this call has
+ * left us to another process: we hold a listening socket of the port, and clients that the kernel
+ * gives to it would wait for ever.
  */
-function endWithParent(): void {
+function endWithParent(parent: number): void {
   libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (process.ppid !== parent) process.exit(1);
 }
 
 /**

@@ -37,7 +37,7 @@ async function openWorkers(count: number, command?: string[]): Promise<Fixture> 
   const questions: ParentQuestion[] = [];
   const workers = new Workers({
     count,
-    command: command ?? [...ownCommand(), WORKER_ARGUMENT],
+    command: command ?? [...ownCommand(), WORKER_ARGUMENT, String(process.pid)],
     fdsOf: (index) => [sockets.fds[index], board.fd],
     setup: {
       config: defaultProxyConfig(),

@@ -94,6 +94,7 @@ export function patient(port: number): (...args: string[]) => Promise<Reply> {
     let answer: Reply = null;
     await until(
       async () => {
+        answer = null;
         using client = await connect(port, { readTimeoutMs: REPLY_TIMEOUT_MS });
         answer = await client.call(...args);
         return !(answer instanceof ReplyError);

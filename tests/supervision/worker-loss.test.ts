@@ -1,6 +1,8 @@
 // Workers that die: what clients of the others, and those who come meanwhile, notice of it.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { ownCommand } from "../../src/lib/own-command.ts";
+import { WORKER_ARGUMENT } from "../../src/proxy/ipc.ts";
 import { startProxy } from "../harness/proxy.ts";
 import { connect, type RespClient } from "../harness/resp-client.ts";
 import { until } from "../harness/until.ts";
@@ -102,3 +104,16 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
+
+test("a worker whose parent was gone before it could ask for its end ends by itself", async () => {
+  // To it we are not the process that has started it, but the one that has inherited it.
+  const worker = Bun.spawn([...ownCommand(), WORKER_ARGUMENT, "1"], {
+    stdio: ["ignore", "ignore", "ignore"],
+    ipc: () => {},
+  });
+  try {
+    expect(await worker.exited).toBe(1);
+  } finally {
+    worker.kill("SIGKILL");
+  }
+});
