@@ -84,6 +84,11 @@ export class Listener {
     for (const session of this.sessions.values()) session.onSweep(nowMs);
   }
 
+  /** What has been read is answered, and no more. */
+  stopReading(): void {
+    for (const session of this.sessions.values()) session.closeAfterReplies();
+  }
+
   /** Ends the sessions that owe nobody a reply; says how many are left. */
   closeIdle(): number {
     for (const session of this.sessions.values()) {

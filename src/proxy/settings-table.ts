@@ -346,7 +346,7 @@ export const PROXY_SETTINGS = [
     default: "10s",
     doc:
       "How long requests in flight may take to finish after SIGTERM, before the proxy ends " +
-      "all the same. 0 does not wait.",
+      "all the same. What a client sends in the first second still counts. 0 does not wait.",
   },
   {
     ...LIMIT,

@@ -49,6 +49,8 @@ const TICK_MS = 100;
 /** Every so many ticks the sessions are looked through. */
 const TICKS_PER_SWEEP = 10;
 const SHUTDOWN_POLL_MS = 10;
+/** A client that never pauses between its requests is not read any more after so long. */
+const LAST_REQUESTS_MS = 1_000;
 
 const SIGKILL = 9;
 
@@ -187,10 +189,12 @@ class Worker implements WorkerControl, WorkerServices {
   shutdown(timeoutMs: number, done: () => void): void {
     if (this.#parts === null) return done();
     const { listener } = this.#parts;
-    const deadline = performance.now() + timeoutMs;
+    const begunMs = performance.now();
     listener.stop();
     const poll = (): void => {
-      if (listener.closeIdle() === 0 || performance.now() >= deadline) done();
+      const spentMs = performance.now() - begunMs;
+      if (spentMs >= LAST_REQUESTS_MS) listener.stopReading();
+      if (listener.closeIdle() === 0 || spentMs >= timeoutMs) done();
       else setTimeout(poll, SHUTDOWN_POLL_MS);
     };
     // Not at once: requests that have arrived but are not read yet belong to those in flight.

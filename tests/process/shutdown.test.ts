@@ -45,8 +45,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-test("a proxy under load ends soon, and every reply it has begun is complete", async () => {
-  await using product = await startProduct({ ncpu: 2, config: { shutdown_timeout: "20s" } });
+test("a proxy under load ends, and every reply it has begun is complete", async () => {
+  await using product = await startProduct({ ncpu: 2, config: { shutdown_timeout: "1h" } });
   const { proxy } = product;
   using sessions = await connectMany(proxy.port, 10);
   let answers = 0;
@@ -65,15 +65,43 @@ test("a proxy under load ends soon, and every reply it has begun is complete", a
       }
     }
   });
-  await until(() => answers > 20_000);
-  const begun = performance.now();
+  await until(() => answers > 2_000);
   proxy.signal("SIGTERM");
   expect(await proxy.exited).toEqual({ code: 0, signal: null });
-  expect(performance.now() - begun).toBeLessThan(3000);
   for (const end of await Promise.all(ends)) {
     // Nothing of a reply that was cut in two is left over.
     expect(end).toEndWith('unread bytes: ""');
   }
+});
+
+test("a client that always waits for a reply does not keep the proxy alive", async () => {
+  // Each reply comes when the next request is there, or much later than that would be.
+  let replyToLast = (): void => {};
+  await using server = startFaultyBackend(([name, key], connection) => {
+    if (name !== "GET") return;
+    replyToLast();
+    replyToLast = () => connection.send(`+${key}\r\n`);
+    setTimeout((reply) => reply === replyToLast && reply(), 500, replyToLast);
+  });
+  await using proxy = await startProxy({
+    config: { shutdown_timeout: "1h" },
+    slots: [{ addr: server.address, ...ALL_SLOTS }],
+  });
+  using client = await connect(proxy.port);
+  client.send(encode("GET", "0"));
+  let count = 0;
+  const ended = (async () => {
+    for (;;) {
+      client.send(encode("GET", `${count + 1}`));
+      const reply = await client.read().catch(String);
+      if (reply !== `${count}`) return reply;
+      count++;
+    }
+  })();
+  await until(() => count > 10);
+  proxy.signal("SIGTERM");
+  expect(await proxy.exited).toEqual({ code: 0, signal: null });
+  expect(await ended).toContain('unread bytes: ""');
 });
 
 test("requests that outlast shutdown_timeout are given up, with status 0", async () => {
@@ -90,7 +118,6 @@ test("requests that outlast shutdown_timeout are given up, with status 0", async
   expect(await proxy.exited).toEqual({ code: 0, signal: null });
   const elapsedMs = performance.now() - begun;
   expect(elapsedMs).toBeGreaterThan(900);
-  expect(elapsedMs).toBeLessThan(3000);
   expect(client.unreadBytes).toBe(0);
 });
 

@@ -108,7 +108,6 @@ test("a request that does not finish ends with shutdown_timeout", async () => {
   const startedMs = performance.now();
   expect(await proxy.stop()).toEqual({ code: 0, signal: null });
   expect(performance.now() - startedMs).toBeGreaterThan(250);
-  expect(performance.now() - startedMs).toBeLessThan(3_000);
   expect(await reply).toContain("the connection ended");
 });
 
