@@ -123,3 +123,13 @@ export function cancelled(
   const back = { ...partOf(job, isMeant), id: newId, parent: job.id, cancelled: true };
   return [back, partOf(job, (slot) => !isMeant(slot))];
 }
+
+/** Why a job cannot be cancelled any more; "" when it can. */
+export function refusal(job: MigrationJob): string {
+  const slots = `slots ${job.slots[0]} to ${job.slots.at(-1)}`;
+  if (job.reversed) return `${slots} are on their way back already`;
+  if (["finishing", "promoted", "trimming"].includes(job.state)) {
+    return `${slots} have arrived at group ${job.target_id}; move them back when the job has ended`;
+  }
+  return "";
+}

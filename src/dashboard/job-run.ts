@@ -77,7 +77,7 @@ export class JobRun {
   #isStopped = false;
   /** A part of the engine is under way; aborting calls it off. */
   #part: { readonly abort: AbortController; readonly passage: Passage } | null = null;
-  #isSilenced = false;
+  #silenced = ""; // the passage on which nothing of former times is left
   #recent = newRecent(-1);
   #wakeUp: () => void = () => {};
   #isPausing = false; // for a time that nothing but an interrupt shortens
@@ -374,11 +374,15 @@ export class JobRun {
     else this.#complain(job, result.reason);
   }
 
-  /** Whatever an earlier dashboard has left at the servers for this job must not run any more. */
+  /**
+   * Whatever an earlier dashboard has left at the servers for this job must not run any more, nor
+   * what was sent to or by a master that has been replaced since.
+   */
   async #silence(passage: Passage): Promise<void> {
-    if (this.#isSilenced || passage.source === "") return;
+    const name = `${passage.source} ${passage.target}`;
+    if (this.#silenced === name || passage.source === "") return;
     await silenceJob(passage);
-    this.#isSilenced = true;
+    this.#silenced = name;
   }
 
   #recentOf(job: MigrationJob): Recent {

@@ -11,7 +11,7 @@ import type { JobMethod, JobState, MigrationJob } from "../model/migration-job.t
 import type { SlotMapping } from "../model/slot-mapping.ts";
 import type { JobStat } from "../model/topom-stats.ts";
 import { loginOf } from "./job-parts.ts";
-import { cancelled, mirrorOf } from "./job-records.ts";
+import { cancelled, mirrorOf, refusal } from "./job-records.ts";
 import { JobRun, pauseAfter } from "./job-run.ts";
 import { type Batch, nextBatches, obstacleOf, orphansOf, pairName } from "./job-schedule.ts";
 import type { Change, Jobs, Product } from "./product.ts";
@@ -337,14 +337,4 @@ export class MigrationJobs implements Jobs {
       await this.#create({ source, target, slots }, "replica", "preparing");
     });
   }
-}
-
-/** Why a job cannot be cancelled any more; "" when it can. */
-function refusal(job: MigrationJob): string {
-  const slots = `slots ${job.slots[0]} to ${job.slots.at(-1)}`;
-  if (job.reversed) return `${slots} are on their way back already`;
-  if (["finishing", "promoted", "trimming"].includes(job.state)) {
-    return `${slots} have arrived at group ${job.target_id}; move them back when the job has ended`;
-  }
-  return "";
 }

@@ -133,6 +133,9 @@ test("whoever takes a job over ends the connections of its former owner first", 
   await silenceJob(passage);
   await old.client.closed;
   expect(other.client.isOpen).toBe(true);
+  // A part of job 70 was called back as job 7.
+  await silenceJob({ ...passage, parentId: 70 });
+  await other.client.closed;
   using first = await Link.openAlone(source.address, NO_LOGIN, linkName(7, "keys"));
   using second = await Link.openAlone(source.address, NO_LOGIN, linkName(7, "keys"));
   await first.client.closed;

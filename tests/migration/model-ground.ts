@@ -4,6 +4,8 @@
 import type { Outcome, Part } from "../../src/dashboard/next-step.ts";
 import { unreachable } from "../../src/lib/assert.ts";
 import type { MigrationJob, PinnedKey } from "../../src/model/migration-job.ts";
+import { slotOfKey } from "../../src/model/slot.ts";
+import { keyOf } from "../harness/keys.ts";
 
 /** A violation of an invariant. */
 export class Broken extends Error {}
@@ -23,13 +25,15 @@ export const RULES = [
 export type Rule = (typeof RULES)[number];
 
 export const SLOTS = [0, 1];
-/** Slot → its keys; capitals are large. */
+/** Slot → its keys; the last of each is large. */
 export const KEYS: readonly (readonly string[])[] = [
-  ["a", "b", "C"],
-  ["d", "E"],
+  [keyOf(0, 0), keyOf(0, 1), keyOf(0, 2)],
+  [keyOf(1, 0), keyOf(1, 1)],
 ];
-export const slotOfKey = (key: string): number => (KEYS[0].includes(key) ? 0 : 1);
-const isBig = (key: string): boolean => key === key.toUpperCase();
+const isBig = (key: string): boolean => KEYS.some((keys) => keys.at(-1) === key);
+
+const DONE: Outcome = { kind: "done" };
+const FAILED: Outcome = { kind: "failed", reason: "no answer" };
 
 /** Something that a process sent before it died and that a server may still do. */
 interface Stray {
@@ -40,13 +44,15 @@ interface Stray {
 export class Ground {
   /** Slot → the group that owns it while no job moves it. */
   readonly home: number[] = [1, 1];
-  /** What happened, for whoever has to understand a violation. */
-  readonly trace: string[] = [];
   /** No more mishaps. */
   isCalm = false;
   /** Method replica: who replicates whom. */
   replica: { readonly source: number; readonly target: number } | null = null;
   strays: Stray[] = [];
+  /** Groups whose server does not answer; it keeps what it has. */
+  readonly down = new Set<number>();
+  /** "group slot": keys may be left there, as the server did not answer when they were sought. */
+  readonly unaudited = new Set<string>();
   /** Values that came back when a source lost its last deletions. */
   readonly ghosts = new WeakSet<number[]>();
   readonly #servers: readonly [Map<string, number[]>, Map<string, number[]>] = [
@@ -58,7 +64,13 @@ export class Ground {
     /** In [0, limit). */
     readonly choose: (limit: number) => number,
     private readonly broken: ReadonlySet<Rule>,
+    /** What happened, for whoever has to understand a violation; null: nobody has. */
+    private readonly story: string[] | null,
   ) {}
+
+  note(textOf: () => string): void {
+    this.story?.push(textOf());
+  }
 
   obeys(rule: Rule): boolean {
     return !this.broken.has(rule);
@@ -75,9 +87,9 @@ export class Ground {
 
   strayArrives(): void {
     const stray = this.pick(this.strays);
-    if (stray === undefined) return;
+    if (stray === undefined || this.down.size > 0) return;
     this.strays = this.strays.filter((each) => each !== stray);
-    this.trace.push(`a command that ${stray.owner} has left behind arrives`);
+    this.note(() => `a command that ${stray.owner} has left behind arrives`);
     stray.act();
   }
 
@@ -90,14 +102,14 @@ export class Ground {
     this.strays = this.strays.filter((each) => !isOwner(each.owner));
   }
 
-  /** The source fails over to a replica that has missed the end of a migration. */
-  relapse(job: MigrationJob): void {
+  /** The source fails over to a replica that has missed the end of a migration of these slots. */
+  relapse(job: MigrationJob, slots: readonly number[]): void {
     const [source, target] = [this.server(job.source_id), this.server(job.target_id)];
-    for (const key of job.slots.flatMap((slot) => KEYS[slot])) {
+    for (const key of slots.flatMap((slot) => KEYS[slot])) {
       const value = target.get(key);
       if (value === undefined || source.has(key)) continue;
       const older = value.slice(0, this.choose(value.length + 1));
-      this.trace.push(`${key} comes back at ${job.source_id}`);
+      this.note(() => `${key} comes back at ${job.source_id}`);
       this.ghosts.add(older);
       source.set(key, older);
     }
@@ -112,11 +124,12 @@ export class Ground {
   /** MIGRATE without REPLACE and what follows BUSYKEY; it may leave the key on both ends. */
   migration(key: string, way: { view: { from: number; backend: number } }): () => void {
     return () => {
+      if (this.down.size > 0) return;
       const source = this.server(way.view.from);
       const target = this.server(way.view.backend);
       const value = source.get(key);
-      this.trace.push(
-        `MIGRATE ${key} from ${way.view.from}: ${value === undefined ? "-" : "it is there"}`,
+      this.note(
+        () => `MIGRATE ${key} from ${way.view.from}: ${value === undefined ? "-" : "it is there"}`,
       );
       if (value === undefined) return;
       if (target.has(key) && this.obeys("target wins")) {
@@ -139,12 +152,24 @@ export class Ground {
   }
 
   *work(job: MigrationJob, part: Part, owner: string): Generator<void, Outcome, void> {
-    if (!this.isCalm && this.choose(10) === 0) return { kind: "failed", reason: "it failed" };
+    // What an audit has not seen stays, so it needs a reason to fail; the others are repeated.
+    if (!this.isCalm && part.name !== "audit" && this.choose(10) === 0) return FAILED;
+    const working = this.parts(job, part, owner);
+    for (;;) {
+      if (this.down.size > 0) return FAILED;
+      const { done, value } = working.next();
+      if (done) return value;
+      yield;
+    }
+  }
+
+  private *parts(job: MigrationJob, part: Part, owner: string): Generator<void, Outcome, void> {
     const [source, target] = [this.server(job.source_id), this.server(job.target_id)];
     const keys = job.slots.flatMap((slot) => KEYS[slot]);
     switch (part.name) {
       case "prepare":
         for (const key of keys) if (this.obeys("purge")) target.delete(key);
+        this.isSwept(job.target_id, job.slots);
         yield;
         return {
           kind: "done",
@@ -157,41 +182,47 @@ export class Ground {
           if (target.has(key) && this.obeys("reconcile")) source.delete(key);
           yield;
         }
-        return { kind: "done" };
+        return DONE;
       case "moveKey": {
-        const value = source.get(part.pin.key);
+        const key = keyOfPin(part.pin);
+        const value = source.get(key);
         yield;
-        if (target.has(part.pin.key)) source.delete(part.pin.key);
-        if (!source.has(part.pin.key) || value === undefined) return { kind: "done" };
-        target.set(part.pin.key, value);
+        if (target.has(key)) source.delete(key);
+        if (!source.has(key) || value === undefined) return DONE;
+        target.set(key, value);
         yield;
-        source.delete(part.pin.key);
-        return { kind: "done" };
+        source.delete(key);
+        return DONE;
       }
       case "audit":
         for (const key of keys) source.delete(key);
-        return { kind: "done" };
+        this.isSwept(job.source_id, job.slots);
+        return DONE;
       case "attach":
         this.replica = { source: job.source_id, target: job.target_id };
         yield;
-        return { kind: "done" };
+        return DONE;
       case "detach":
         this.replica = null;
         target.clear();
-        return { kind: "done" };
+        return DONE;
       case "promote":
         return this.promote(job);
       case "trim":
         for (const key of KEYS.flat()) {
-          const owner = this.home[slotOfKey(key)];
-          if (owner !== job.source_id) source.delete(key);
-          if (owner !== job.target_id) target.delete(key);
+          const home = this.home[slotOfKey(key)];
+          if (home !== job.source_id) source.delete(key);
+          if (home !== job.target_id) target.delete(key);
           yield;
         }
-        return { kind: "done" };
+        return DONE;
       default:
         return unreachable(part);
     }
+  }
+
+  private isSwept(group: number, slots: readonly number[]): void {
+    for (const slot of slots) this.unaudited.delete(`${group} ${slot}`);
   }
 
   /** What the target lacks comes while all hold; whether it went well may remain unknown. */
@@ -204,8 +235,7 @@ export class Ground {
       for (const [key, value] of source) this.server(job.target_id).set(key, value);
       this.replica = null;
     }
-    if (luck <= 2) return { kind: "failed", reason: "no answer" };
-    return { kind: "done" };
+    return luck <= 2 ? FAILED : DONE;
   }
 
   private *pass(job: MigrationJob, owner: string): Generator<void, Outcome, void> {
@@ -214,7 +244,7 @@ export class Ground {
     const left = new Set<number>();
     for (const slot of job.slots) {
       for (const key of KEYS[slot].filter((each) => this.server(job.source_id).has(each))) {
-        const isPinned = job.pins.some((each) => each.key === key);
+        const isPinned = job.pins.some((each) => keyOfPin(each) === key);
         if (isPinned) left.add(slot);
         else if (isBig(key)) {
           bigKeys.push(pin(key));
@@ -239,5 +269,9 @@ export class Ground {
 }
 
 function pin(key: string): PinnedKey {
-  return { db: 0, key, state: "pinned" };
+  return { db: 0, key: Buffer.from(key).toString("base64"), state: "pinned" };
+}
+
+export function keyOfPin(pin: PinnedKey): string {
+  return Buffer.from(pin.key, "base64").toString();
 }
