@@ -22,3 +22,15 @@ test("a key without a tag hashes like the standard crc32", () => {
     expect(slotOf(Buffer.from(key), 0, key.length)).toBe(Bun.hash.crc32(key) % SLOT_COUNT);
   }
 });
+
+test("a key of any length hashes like the standard crc32, and a tag like the tag alone", () => {
+  for (let length = 0; length <= 200; length++) {
+    const text = "The quick brown fox. ".repeat(10).slice(0, length);
+    const slot = Bun.hash.crc32(text) % SLOT_COUNT;
+    expect(slotOf(Buffer.from(text), 0, length)).toBe(slot);
+    const tagged = Buffer.from(`a{${text}}{b}`);
+    expect(slotOf(tagged, 0, tagged.length)).toBe(slot);
+    const open = `${text}{`;
+    expect(slotOf(Buffer.from(open), 0, length + 1)).toBe(Bun.hash.crc32(open) % SLOT_COUNT);
+  }
+});

@@ -35,6 +35,9 @@ export interface SlotFill {
 
 const CRC32_POLYNOMIAL = 0xedb88320; // IEEE 802.3, reflected
 
+/** A step is `crc = crc32Table[(crc ^ byte) & 255] ^ (crc >>> 8)`; from -1, inverted at the end. */
+const crc32Table: Int32Array = buildCrc32Table();
+
 function buildCrc32Table(): Int32Array {
   const table = new Int32Array(256);
   for (let byte = 0; byte < 256; byte++) {
@@ -47,28 +50,69 @@ function buildCrc32Table(): Int32Array {
   return table;
 }
 
-/** A step is `crc = crc32Table[(crc ^ byte) & 255] ^ (crc >>> 8)`; from -1, inverted at the end. */
-const crc32Table: Int32Array = buildCrc32Table();
-
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+/** A bit above those of a slot. */
+const HAS_BRACE = 1024;
+/** Longer keys are rare, and take one step after the other. */
+const SHORT_BYTES = 64;
+
+/**
+ * A CRC is linear: that of a key is the XOR of a share of each byte, by its distance from the end,
+ * and of one for the length. So no step waits for the one before it. Kept are the bits that make
+ * the slot, at `256 * distance + byte`; `{` has HAS_BRACE as well, so that one pass finds both.
+ */
+const shares = new Int32Array(256 * SHORT_BYTES);
+const lengthShares = new Int32Array(SHORT_BYTES + 1);
+buildShares();
+
+function buildShares(): void {
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = crc32Table[byte];
+    for (let distance = 0; distance < SHORT_BYTES; distance++) {
+      const share = crc & (SLOT_COUNT - 1);
+      shares[256 * distance + byte] = byte === OPEN_BRACE ? share | HAS_BRACE : share;
+      crc = crc32Table[crc & 255] ^ (crc >>> 8);
+    }
+  }
+  let crc = -1;
+  for (let length = 0; length <= SHORT_BYTES; length++) {
+    lengthShares[length] = ~crc & (SLOT_COUNT - 1);
+    crc = crc32Table[crc & 255] ^ (crc >>> 8);
+  }
+}
 
 /**
  * The slot of the key `bytes[from, to)`. Only the hash tag counts when the key has one: what stands
  * between the first `{` and the first `}` after it, even when that is nothing.
  */
 export function slotOf(bytes: Uint8Array, from: number, to: number): number {
-  let crc = -1;
-  for (let i = from; i < to; i++) {
-    const byte = bytes[i];
-    if (byte === OPEN_BRACE) return slotOfTag(bytes, from, i, to);
-    crc = crc32Table[(crc ^ byte) & 255] ^ (crc >>> 8);
+  const length = to - from;
+  if (length > SHORT_BYTES) return slotOfTagged(bytes, from, to);
+  let slot = lengthShares[length];
+  let row = 256 * (length - 1);
+  let seen = 0;
+  let i = from;
+  for (; i + 3 < to; i += 4, row -= 1024) {
+    const a = shares[row + bytes[i]];
+    const b = shares[row - 256 + bytes[i + 1]];
+    const c = shares[row - 512 + bytes[i + 2]];
+    const d = shares[row - 768 + bytes[i + 3]];
+    slot ^= a ^ b ^ c ^ d;
+    seen |= a | b | c | d;
   }
-  return ~crc & (SLOT_COUNT - 1);
+  for (; i < to; i++, row -= 256) {
+    const share = shares[row + bytes[i]];
+    slot ^= share;
+    seen |= share;
+  }
+  return seen < HAS_BRACE ? slot : slotOfTagged(bytes, from, to);
 }
 
-/** The same for a key whose first `{` is at `open`. */
-function slotOfTag(bytes: Uint8Array, from: number, open: number, to: number): number {
+/** The same for a long key, or one with a brace. */
+function slotOfTagged(bytes: Uint8Array, from: number, to: number): number {
+  let open = from;
+  while (open < to && bytes[open] !== OPEN_BRACE) open++;
   let close = open + 1;
   while (close < to && bytes[close] !== CLOSE_BRACE) close++;
   const hasTag = close < to;
