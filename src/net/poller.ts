@@ -50,6 +50,8 @@ export interface Polled {
 export class Poller {
   /** True while handlers run: what they write leaves at the end of this turn, unasked. */
   isInTurn = false;
+  /** Called before the sockets of a turn are read, with microseconds of a monotonic clock. */
+  onWake: (nowUs: number) => void = () => {};
   /** Called after all sockets of a turn were read. */
   onTurn: () => void = () => {};
   /** Called before lent memory is used again. */
@@ -96,15 +98,17 @@ export class Poller {
   }
 
   run(): void {
-    const begin = performance.now();
+    const beginUs = clockUs();
     let wait = 0;
-    let now = begin;
     for (;;) {
       const count = sys.epoll_wait(this.#epoll, this.#events.at, MAX_EVENTS, wait);
+      // The one look at the clock in a turn.
+      const nowUs = clockUs();
+      this.onWake(nowUs);
       const isBunReady = count > 0 && this.#take(count);
-      now = performance.now();
-      if (isBunReady || now - begin >= (wait === 0 ? YIELD_MS : IDLE_YIELD_MS)) break;
-      wait = count > 0 ? 0 : Math.max(1, Math.ceil(IDLE_YIELD_MS - (now - begin)));
+      const passedMs = (nowUs - beginUs) / 1000;
+      if (isBunReady || passedMs >= (wait === 0 ? YIELD_MS : IDLE_YIELD_MS)) break;
+      wait = count > 0 ? 0 : Math.max(1, Math.ceil(IDLE_YIELD_MS - passedMs));
     }
     setImmediate(this.#run);
   }
@@ -144,6 +148,11 @@ export class Poller {
     if (got > 0) use(got);
     return got;
   }
+}
+
+/** Microseconds of a monotonic clock. */
+export function clockUs(): number {
+  return Bun.nanoseconds() / 1000;
 }
 
 export const READABLE = EPOLLIN;

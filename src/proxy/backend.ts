@@ -425,7 +425,6 @@ export class Backend implements Flushable, Owner, SocketHandler {
   /** Reply bytes. More than `recvBytes` are taken in several steps. */
   onData(bytes: Buffer, from: number, to: number, socket: NativeSocket): void {
     const step = this.context.settings.recvBytes;
-    this.#turn.tick();
     for (let pos = from; pos < to && socket === this.#socket; pos += step) {
       const end = to - pos > step ? pos + step : to;
       if (this.#handshake !== null) this.#onHandshake(bytes.subarray(pos, end));

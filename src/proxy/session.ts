@@ -104,7 +104,6 @@ export class Session
   onData(bytes: Buffer, from: number, to: number): void {
     const step = this.context.settings.recvBytes;
     const { turn } = this.context;
-    turn.tick();
     this.lastActiveMs = turn.nowMs;
     this.context.stats.counters.bytesIn += to - from;
     let pos = from;

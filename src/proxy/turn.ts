@@ -8,7 +8,7 @@
  * a moment later.
  */
 import { isLent, own } from "../lib/lent.ts";
-import type { Poller } from "../net/poller.ts";
+import { clockUs, type Poller } from "../net/poller.ts";
 
 /** A connection with bytes to send. */
 export interface Flushable {
@@ -25,8 +25,8 @@ export interface Kept {
 }
 
 export class Turn {
-  /** Microseconds of a monotonic clock, as of the last `tick`. */
-  nowUs = Bun.nanoseconds() / 1000;
+  /** Microseconds of a monotonic clock, as of the beginning of this turn. */
+  nowUs = clockUs();
   /** Milliseconds of it, as of the last timer tick: good to a tenth of a second. */
   nowMs = performance.now();
   #backends: Flushable[] = [];
@@ -36,6 +36,9 @@ export class Turn {
   readonly #run = (): void => this.flush();
 
   constructor(readonly poller: Poller) {
+    poller.onWake = (nowUs) => {
+      this.nowUs = nowUs;
+    };
     poller.onTurn = () => this.flush();
     poller.onReclaim = () => this.#reclaim();
   }
@@ -43,12 +46,7 @@ export class Turn {
   /** Ten times a second. */
   onTick(nowMs: number): void {
     this.nowMs = nowMs;
-    this.tick();
-  }
-
-  /** Reads the clock: once per chunk of bytes, never per request. */
-  tick(): void {
-    this.nowUs = Bun.nanoseconds() / 1000;
+    this.nowUs = clockUs();
   }
 
   touchBackend(backend: Flushable): void {
@@ -79,7 +77,6 @@ export class Turn {
    * Afterwards no send buffer refers to lent memory.
    */
   flush(): void {
-    this.tick();
     const backends = this.#backends;
     const sessions = this.#sessions;
     this.#isArmed = true;
