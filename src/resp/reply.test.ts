@@ -15,6 +15,8 @@ const REPLIES: readonly string[] = [
   "*-1\r\n",
   "*0\r\n",
   "*2\r\n$1\r\na\r\n$-1\r\n",
+  "*2\r\n$1\r\na\r\n:7\r\n",
+  `*12\r\n${"$3\r\nabc\r\n".repeat(12)}`,
   "*3\r\n*1\r\n:1\r\n*0\r\n*2\r\n+a\r\n*1\r\n$1\r\nb\r\n",
   `+${"long".repeat(100)}\r\n`,
   `-ERR ${"long".repeat(100)}\r\n`,
@@ -74,6 +76,14 @@ test("the short way agrees with the cursor or asks for it", () => {
       expect([MORE, reply.length]).toContain(scanReply(bytes, 0, to));
       if (to < bytes.length) expect(scanReply(bytes, 0, to)).toBe(MORE);
     }
+  }
+});
+
+test("the short way takes no line end for another", () => {
+  const replies = ["+OK\rx", "$-1\rx", "$1\rxa\r\n", "*1\rx$1\r\na\r\n", "*1\r\n$1\rxa\r\n"];
+  for (const reply of replies) {
+    const bytes = Buffer.from(`${reply}+OK\r\n`);
+    expect([reply, scanReply(bytes, 0, bytes.length)]).toEqual([reply, BROKEN]);
   }
 });
 

@@ -15,6 +15,13 @@ export const BROKEN = -2;
 
 const CR = 13;
 const LF = 10;
+const DOLLAR = 36;
+const STAR = 42;
+const PLUS = 43;
+const MINUS = 45;
+const ZERO = 48;
+const ONE = 49;
+const NINE = 57;
 /** No header line of an aggregate or bulk is longer; simple strings and errors may be. */
 const MAX_HEADER_BYTES = 64;
 /** The first bytes of all replies that there are. */
@@ -25,20 +32,60 @@ const TYPES = Buffer.from("+-:$*_#,(!=%~>|");
  * nothing: a reply that is not all there is asked again from a cursor.
  */
 export function scanReply(bytes: Uint8Array, from: number, to: number): number {
-  if (bytes[from] === 36) {
-    // Most replies are one short bulk string.
-    let pos = from + 1;
-    let length = 0;
-    let byte = 0;
-    while (pos < to && (byte = bytes[pos]) >= 48 && byte <= 57) {
-      length = length * 10 + byte - 48;
-      pos++;
-    }
-    const end = pos + length + 4;
-    if (byte === CR && pos > from + 1 && end <= to) return end;
-  }
+  // Nearly all replies are a bulk string, `+OK`, or an array of bulk strings.
+  const type = bytes[from];
+  let fast = MORE;
+  if (type === DOLLAR) fast = scanBulk(bytes, from, to);
+  else if (type === STAR) fast = scanBulks(bytes, from, to);
+  else if (type === PLUS && from + 5 <= to && isOk(bytes, from)) return from + 5;
+  if (fast >= 0) return fast;
   const end = walk(bytes, from, to, 1);
   return end < 0 || walkedLeft === 0 ? end : MORE;
+}
+
+/** The end of a bulk string or null that is there as a whole; else MORE: `walk` knows more. */
+export function scanBulk(bytes: Uint8Array, from: number, to: number): number {
+  let pos = from + 1;
+  let byte = pos < to ? bytes[pos] : 0;
+  if (byte === MINUS) return isNull(bytes, from, to) ? from + 5 : MORE;
+  let length = 0;
+  while (byte >= ZERO && byte <= NINE) {
+    length = length * 10 + byte - ZERO;
+    if (++pos >= to) return MORE;
+    byte = bytes[pos];
+  }
+  const end = pos + length + 4;
+  return byte === CR && bytes[pos + 1] === LF && pos > from + 1 && end <= to ? end : MORE;
+}
+
+function isNull(bytes: Uint8Array, from: number, to: number): boolean {
+  return from + 5 <= to && bytes[from + 2] === ONE && isLineEnd(bytes, from + 3);
+}
+
+function isOk(bytes: Uint8Array, from: number): boolean {
+  return bytes[from + 1] === 79 && bytes[from + 2] === 75 && isLineEnd(bytes, from + 3);
+}
+
+function isLineEnd(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === CR && bytes[at + 1] === LF;
+}
+
+/** The same for an array of bulk strings and nulls. */
+function scanBulks(bytes: Uint8Array, from: number, to: number): number {
+  let pos = from + 1;
+  let count = 0;
+  while (pos < to && bytes[pos] >= ZERO && bytes[pos] <= NINE) {
+    count = count * 10 + bytes[pos] - ZERO;
+    pos++;
+  }
+  if (pos === from + 1 || pos + 1 >= to || !isLineEnd(bytes, pos)) return MORE;
+  pos += 2;
+  for (let i = 0; i < count; i++) {
+    if (pos >= to || bytes[pos] !== DOLLAR) return MORE;
+    pos = scanBulk(bytes, pos, to);
+    if (pos < 0) return MORE;
+  }
+  return pos;
 }
 
 /** What `walk` left: elements still to come, and missing bytes of the bulk it stopped in. */
