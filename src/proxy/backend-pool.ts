@@ -8,7 +8,8 @@
  * once they are quiet. Used by `router.ts`.
  */
 import { assert } from "../lib/assert.ts";
-import { Backend, type BackendContext } from "./backend.ts";
+import { Backend } from "./backend.ts";
+import type { BackendContext } from "./backend-context.ts";
 
 /** Where the lanes of a (database, protocol) begin: see `Server.lane`. */
 export function laneOf(database: number, proto: 2 | 3): number {

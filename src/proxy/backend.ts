@@ -16,13 +16,13 @@
  */
 import { lookup } from "node:dns";
 import { NativeSocket, type SocketHandler } from "../net/native-socket.ts";
-import type { Poller } from "../net/poller.ts";
 import { inetAddress, type SocketAddress, unixAddress } from "../net/socket-address.ts";
 import { BROKEN, MORE, ReplyCursor, scanReply } from "../resp/reply.ts";
 import { LARGE_BYTES, SendBuffer } from "../resp/buffer.ts";
 import { assert } from "../lib/assert.ts";
+import type { BackendContext } from "./backend-context.ts";
 import { backendFailed, E } from "./errors.ts";
-import { FENCED, Handshake, type Login } from "./handshake.ts";
+import { FENCED, Handshake } from "./handshake.ts";
 import {
   freeRequest,
   NO_SLOT,
@@ -32,34 +32,7 @@ import {
   type Waiter,
 } from "./request.ts";
 import { parseTarget } from "./target.ts";
-import type { SlotTraffic } from "./traffic.ts";
-import type { Stats } from "./stats.ts";
 import type { Flushable, Turn } from "./turn.ts";
-
-/** What a connection needs to know; the same for all of them. Times in milliseconds, 0 = never. */
-export interface BackendSettings {
-  readonly login: Login;
-  readonly connectTimeoutMs: number;
-  readonly recvTimeoutMs: number;
-  readonly sendTimeoutMs: number;
-  readonly keepaliveMs: number;
-  readonly pingPeriodMs: number;
-  /** Bytes taken apart at once, and bytes offered to the kernel at once. */
-  readonly recvBytes: number;
-  readonly sendBytes: number;
-  /** Requests waiting for replies from which on sessions are asked to wait. */
-  readonly maxPipeline: number;
-}
-
-/** Everything of the worker that a connection touches. */
-export interface BackendContext {
-  readonly settings: BackendSettings;
-  readonly turn: Turn;
-  readonly poller: Poller;
-  readonly stats: Stats;
-  readonly traffic: SlotTraffic;
-  log(text: string): void;
-}
 
 /**
  *     IDLE ──push──▶ CONNECTING ──handshake done──▶ READY
@@ -90,6 +63,10 @@ export class Backend implements Flushable, Owner, SocketHandler {
   isStale = false;
   /** The server says that a dashboard has shut this proxy out; tried again like any failure. */
   isFenced = false;
+  roomFrom = 0;
+  /** Notes of `split.ts`: the number of the command being split, and its part for this server. */
+  splitNumber = 0;
+  splitPart = 0;
   #head: Request | null = null;
   #tail: Request | null = null;
   readonly #out: SendBuffer;
@@ -144,28 +121,45 @@ export class Backend implements Flushable, Owner, SocketHandler {
    * once: by its reply, or by an error when there can be none.
    */
   push(request: Request, bytes: Buffer, from: number, to: number): void {
-    if (this.state !== "ready" && !this.#open()) {
-      this.#refuse(request);
-      return;
-    }
-    this.#link(request);
+    if (!this.#takes(request)) return;
     this.#appended += to - from;
     this.#out.append(bytes, from, to);
-    if (!this.isTouched) this.#turn.touchBackend(this);
-    if (this.isCrowded) request.owner?.onCrowded(this);
+    this.#onPushed(request);
   }
 
   /** The same for a request in several pieces, none of which ever changes again. */
   pushPieces(request: Request, pieces: readonly Buffer[]): void {
-    if (this.state !== "ready" && !this.#open()) {
-      this.#refuse(request);
-      return;
-    }
-    this.#link(request);
+    if (!this.#takes(request)) return;
     for (const piece of pieces) {
       this.#appended += piece.length;
       this.#out.append(piece, 0, piece.length);
     }
+    this.#onPushed(request);
+  }
+
+  /**
+   * The same for a request of `length` bytes that the caller writes at once, into the buffer that
+   * this returns, from `roomFrom` on. Null when the request was refused, and is settled.
+   */
+  reserve(request: Request, length: number): Buffer | null {
+    if (!this.#takes(request)) return null;
+    this.#appended += length;
+    const room = this.#out.room(length);
+    this.roomFrom = this.#out.roomFrom;
+    this.#onPushed(request);
+    return room;
+  }
+
+  #takes(request: Request): boolean {
+    if (this.state === "ready" || this.#open()) {
+      this.#link(request);
+      return true;
+    }
+    this.#refuse(request);
+    return false;
+  }
+
+  #onPushed(request: Request): void {
     if (!this.isTouched) this.#turn.touchBackend(this);
     if (this.isCrowded) request.owner?.onCrowded(this);
   }

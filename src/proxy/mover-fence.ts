@@ -9,7 +9,8 @@
  * opened before. Used by `mover.ts`.
  */
 import { ask, askAll } from "./ask.ts";
-import { Backend, type BackendContext } from "./backend.ts";
+import { Backend } from "./backend.ts";
+import type { BackendContext } from "./backend-context.ts";
 import { causeOf, transfersIn } from "./mover-commands.ts";
 
 export class MoverFence {

@@ -10,7 +10,7 @@ import { assert } from "../lib/assert.ts";
 import { own } from "../lib/lent.ts";
 import type { PinTable } from "../model/key-pin.ts";
 import { SLOT_COUNT, type SlotFill } from "../model/slot.ts";
-import type { BackendContext } from "./backend.ts";
+import type { BackendContext } from "./backend-context.ts";
 import { BackendPool, type Server } from "./backend-pool.ts";
 import { forward, onSlotTick, resume } from "./forward.ts";
 import { Movers } from "./movers.ts";

@@ -5,10 +5,11 @@
  *       part 1  MGET a c  ──▶ server 1  ──▶ *2 A C  ─┐
  *       part 2  MGET b d  ──▶ server 2  ──▶ *2 B D  ─┴▶  *4 A B C D   (order of the request)
  *
- * One part per connection, not per key. The arguments of a part are the client's own bytes; keys of
- * a slot that is held, offline or read from replicas make a part of their own, which `forward.ts`
- * handles like any request. A split command is not atomic, as in every sharded Redis; but nothing
- * of it is sent when one of its slots is offline. Called by `special.ts`.
+ * One part per connection, not per key. The client's own bytes are copied once, into the send
+ * buffers of the servers. Keys of a slot that is held, offline or read from replicas make a part
+ * of their own, which `forward.ts` handles like any request. A split command is not atomic, as in
+ * every sharded Redis; but nothing of it is sent when one of its slots is offline. Called by
+ * `special.ts`.
  */
 import { roomFrom, takeRoom } from "../lib/lent.ts";
 import { type Args, asBuffer } from "../resp/args.ts";
@@ -41,6 +42,10 @@ class Part {
   /** How many keys, and how many bytes their arguments take with headers and line ends. */
   keys = 0;
   bytes = 0;
+  /** Where it is written: from `from` on, and `at` is where the next key goes. */
+  target: Buffer | null = null;
+  from = 0;
+  at = 0;
 }
 
 /**
@@ -51,6 +56,8 @@ const parts: Part[] = [];
 let partCount = 0;
 let partOfKey = new Uint16Array(256);
 let slotOfKey = new Int32Array(256);
+/** Commands split so far: says whether the note on a connection is of the present one. */
+let splitNumber = 0;
 
 /** Splits a request whose `keys` key positions are in `keyIndex`, and sends the parts. */
 export function splitRequest(session: Session, command: Command, args: Args, keys: number): void {
@@ -75,23 +82,32 @@ export function splitRequest(session: Session, command: Command, args: Args, key
 /** Groups the keys by where they go; false when a slot is offline. */
 function plan(session: Session, args: Args, keys: number, width: number): boolean {
   const { slots } = session.context.router;
+  const { lane, id: seed } = session;
+  const { bytes, offsets } = args;
   if (keys > partOfKey.length) {
     partOfKey = new Uint16Array(2 * keys);
     slotOfKey = new Int32Array(2 * keys);
   }
   partCount = 0;
+  splitNumber++;
   for (let i = 0; i < keys; i++) {
     const key = keyIndex[i];
-    const slot = slots[slotOf(args.bytes, args.start(key), args.end(key))];
-    if (slot.master === null && !slot.isHeld) return false;
-    const backend = slot.isPlain ? slot.master!.lane(session.lane, session.id) : null;
-    const isPinned = slot.pins.size > 0 && backend === null && isPin(session, slot, args, key);
-    const index = partFor(backend, slot, isPinned);
+    const id = slotOf(bytes, offsets[2 * key], offsets[2 * key + 1]);
+    const slot = slots[id];
+    let index = 0;
+    if (slot.isPlain) {
+      const backend = slot.master!.lane(lane, seed);
+      if (backend.splitNumber !== splitNumber) addPart(backend, null, false);
+      index = backend.splitPart;
+    } else {
+      if (slot.master === null && !slot.isHeld) return false;
+      index = partOfSlot(slot, slot.pins.size > 0 && isPin(session, slot, args, key));
+    }
     const part = parts[index];
     part.keys++;
-    part.bytes += rawEnd(args, i, width) - rawStart(args, i);
+    part.bytes += offsets[2 * (key + width) - 1] - offsets[2 * key - 1];
     partOfKey[i] = index;
-    slotOfKey[i] = slot.id;
+    slotOfKey[i] = id;
   }
   return true;
 }
@@ -101,47 +117,43 @@ function isPin(session: Session, slot: Slot, args: Args, index: number): boolean
   return slot.pins.has(keyName(session.lane >> 1, key));
 }
 
-/** The part that takes keys of this place; a new one when there is none. */
-function partFor(backend: Backend | null, slot: Slot, isPinned: boolean): number {
+/** The part that takes keys of a slot that is not plain; a new one when there is none. */
+function partOfSlot(slot: Slot, isPinned: boolean): number {
   for (let i = 0; i < partCount; i++) {
-    const part = parts[i];
-    if (part.isPinned !== isPinned) continue;
-    if (backend === null ? part.slot === slot : part.backend === backend) return i;
+    if (parts[i].slot === slot && parts[i].isPinned === isPinned) return i;
   }
+  return addPart(null, slot, isPinned);
+}
+
+function addPart(backend: Backend | null, slot: Slot | null, isPinned: boolean): number {
   if (partCount === parts.length) parts.push(new Part());
   const part = parts[partCount];
   part.backend = backend;
-  part.slot = backend === null ? slot : null;
+  part.slot = slot;
   part.isPinned = isPinned;
   part.keys = 0;
   part.bytes = 0;
+  if (backend !== null) {
+    backend.splitNumber = splitNumber;
+    backend.splitPart = partCount;
+  }
   return partCount++;
 }
 
-/**
- * Writes the command with the arguments of part `index` at `at`; returns where it ends. For MSET,
- * each key brings its value.
- */
-function writePart(
-  target: Buffer,
-  at: number,
-  command: Command,
-  args: Args,
-  index: number,
-  keys: number,
-): number {
-  const width = widthOf(command);
-  const head = headOf(command, parts[index].keys * width + 1);
-  let to = copyBytes(head, 0, head.length, target, at);
+/** Copies the arguments of all parts to where they go. For MSET, each key brings its value. */
+function writeKeys(args: Args, keys: number, width: number): void {
   const source = asBuffer(args.bytes);
+  const { offsets } = args;
   for (let i = 0; i < keys; i++) {
-    if (partOfKey[i] !== index) continue;
-    // Neighbours that go to the same place are copied together.
-    const from = rawStart(args, i);
+    const index = partOfKey[i];
+    // A key is copied with its header, from behind the line end before it. Neighbours that go to
+    // the same place are copied together.
+    const from = offsets[2 * keyIndex[i] - 1] + 2;
     while (i + 1 < keys && partOfKey[i + 1] === index) i++;
-    to = copyBytes(source, from, rawEnd(args, i, width), target, to);
+    const to = offsets[2 * (keyIndex[i] + width) - 1] + 2;
+    const part = parts[index];
+    if (part.target !== null) part.at = copyBytes(source, from, to, part.target, part.at);
   }
-  return to;
 }
 
 /** Arguments per key. */
@@ -161,23 +173,14 @@ function headOf(command: Command, count: number): Buffer {
   return head;
 }
 
-/** Where the header of the key at this position begins: behind the line end before it. */
-function rawStart(args: Args, key: number): number {
-  return args.end(keyIndex[key] - 1) + 2;
-}
-
-/** Behind the line end of the last argument that belongs to this key. */
-function rawEnd(args: Args, key: number, width: number): number {
-  return args.end(keyIndex[key] + width - 1) + 2;
-}
-
 /** Waits for the replies of all parts and makes one reply of them. Taken from a pool. */
 class Split implements Owner {
   #session: Session | null = null;
   #whole: Request | null = null;
   #command: Command | null = null;
-  /** By part; each holds its reply until all are there. */
+  /** By part, `#count` of them; each holds its reply until all are there. */
   readonly #requests: Request[] = [];
+  #count = 0;
   /** Which part has the key at each position. */
   #partOfKey = new Uint16Array(16);
   #keys = 0;
@@ -189,19 +192,17 @@ class Split implements Owner {
     this.#whole = whole;
     this.#command = command;
     this.#keys = keys;
+    this.#count = partCount;
     this.#left = partCount;
     if (keys > this.#partOfKey.length) this.#partOfKey = new Uint16Array(2 * keys);
-    let length = 0;
-    for (let i = 0; i < partCount; i++) {
-      this.#requests.push(this.#createPart(session, whole, parts[i]));
-      length += headOf(command, parts[i].keys * widthOf(command) + 1).length + parts[i].bytes;
-    }
+    const requests = this.#requests;
+    for (let i = 0; i < partCount; i++) requests[i] = this.#createPart(session, whole, parts[i]);
     for (let i = 0; i < keys; i++) {
-      const part = partOfKey[i];
-      this.#partOfKey[i] = part;
-      if (parts[part].backend !== null) this.#requests[part].addSlot(slotOfKey[i]);
+      const index = partOfKey[i];
+      this.#partOfKey[i] = index;
+      if (parts[index].backend !== null) requests[index].addSlot(slotOfKey[i]);
     }
-    this.#send(session, command, args, takeRoom(length), roomFrom);
+    this.#send(session, command, args);
   }
 
   #createPart(session: Session, whole: Request, part: Part): Request {
@@ -215,24 +216,37 @@ class Split implements Owner {
     return request;
   }
 
-  /** Writes the parts into `bytes` from `start` on, and sends them. */
-  #send(session: Session, command: Command, args: Args, bytes: Buffer, start: number): void {
+  /**
+   * The last part may be settled, and this record be given back, at any of these calls: a server
+   * that is down refuses at once. So what is needed until the end is taken before.
+   */
+  #send(session: Session, command: Command, args: Args): void {
     const { router } = session.context;
-    // The last part may be settled, and this record be given back, before the loop ends.
+    const requests = this.#requests;
     const count = partCount;
     const keys = this.#keys;
-    let at = start;
+    const width = widthOf(command);
     for (let i = 0; i < count; i++) {
-      const request = this.#requests[i];
-      const from = at;
-      at = writePart(bytes, from, command, args, i, keys);
-      const { backend } = parts[i];
+      const part = parts[i];
+      const head = headOf(command, part.keys * width + 1);
+      const { backend } = part;
       if (backend === null) {
-        router.dispatch(request, bytes, from, at);
+        part.target = takeRoom(head.length + part.bytes);
+        part.from = roomFrom;
       } else {
-        router.context.traffic.enterAll(request);
-        backend.push(request, bytes, from, at);
+        router.context.traffic.enterAll(requests[i]);
+        part.target = backend.reserve(requests[i], head.length + part.bytes);
+        part.from = backend.roomFrom;
       }
+      if (part.target !== null) {
+        part.at = copyBytes(head, 0, head.length, part.target, part.from);
+      }
+    }
+    writeKeys(args, keys, width);
+    for (let i = 0; i < count; i++) {
+      const { backend, target, from, at } = parts[i];
+      parts[i].target = null;
+      if (backend === null) router.dispatch(requests[i], target!, from, at);
     }
   }
 
@@ -247,13 +261,13 @@ class Split implements Owner {
       return;
     }
     const whole = this.#whole!;
+    const requests = this.#requests;
     // The client may have left meanwhile; then the place in its queue is gone as well.
     if (whole.owner !== null) {
-      joinReplies(this.#command!, this.#requests, this.#partOfKey, this.#keys);
+      joinReplies(this.#command!, requests, this.#count, this.#partOfKey, this.#keys);
       session.settle(whole, joined.bytes, joined.from, joined.to);
     }
-    for (const part of this.#requests) freeRequest(part);
-    this.#requests.length = 0;
+    for (let i = 0; i < this.#count; i++) freeRequest(requests[i]);
     this.#session = null;
     this.#whole = null;
     if (this.#partOfKey.length <= KEPT_KEYS && pool.length < POOL_LIMIT) pool.push(this);

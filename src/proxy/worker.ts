@@ -10,7 +10,7 @@ import { log } from "../lib/log.ts";
 import type { PinTable } from "../model/key-pin.ts";
 import type { SlotFill } from "../model/slot.ts";
 import { ReplyWriter } from "../resp/write.ts";
-import type { BackendContext } from "./backend.ts";
+import type { BackendContext } from "./backend-context.ts";
 import type { Server } from "./backend-pool.ts";
 import { COMMANDS } from "./commands.ts";
 import { descriptorLimit, SPARE_DESCRIPTORS } from "./descriptor-limit.ts";

@@ -52,6 +52,7 @@ for (let seed = 1; seed <= 200; seed++) {
         const copy = Buffer.from(bytes.subarray(roomFrom, to));
         wanted.push(copy);
         if (random(6) === 0) out.append(copy, 0, length);
+        else if (random(4) === 0) copy.copy(out.room(length), out.roomFrom);
         else out.append(bytes, roomFrom, to);
       }
       if (random(4) === 0) out.own();
