@@ -4,7 +4,8 @@ import { type Reply, ReplyError } from "../../src/resp/value.ts";
 import { connect, encode, type RespClient } from "../harness/resp-client.ts";
 import { Random } from "../harness/random.ts";
 import { until } from "../harness/until.ts";
-import { isRefusal, type Ledger, type Write } from "./ledger.ts";
+import { isAcknowledged, isRefusal, type Write } from "./book.ts";
+import type { Ledger } from "./ledger.ts";
 
 export interface WritersOptions {
   readonly ledger: Ledger;
@@ -24,6 +25,8 @@ export class Writers {
   #isOver = false;
   /** The longest that a writer has waited for a reply. */
   longestMs = 0;
+  /** The longest that a writer has gone without an acknowledged write, whatever it tried. */
+  longestGapMs = 0;
   readonly #ended: Promise<unknown>;
 
   constructor(private readonly options: WritersOptions) {
@@ -40,6 +43,7 @@ export class Writers {
     const { seed, ports, ledger } = this.options;
     const random = new Random(seed + writer);
     let client: RespClient | null = null;
+    const gap = new Gap();
     for (let attempt = writer; !this.#isOver;) {
       client ??= await open(ports[attempt % ports.length]);
       if (client === null) {
@@ -49,7 +53,9 @@ export class Writers {
       }
       const size = random.chance(0.6) ? 1 : random.between(2, LONGEST_PIPELINE);
       const batch = Array.from({ length: size }, () => ledger.next(random, writer));
-      if (await this.#send(client, batch)) continue;
+      const isSent = await this.#send(client, batch, gap);
+      this.longestGapMs = Math.max(this.longestGapMs, gap.longestMs);
+      if (isSent) continue;
       client.reset();
       client = null;
       attempt++;
@@ -58,7 +64,7 @@ export class Writers {
   }
 
   /** False when the connection is lost; what was not answered then is unknown. */
-  async #send(client: RespClient, batch: readonly Write[]): Promise<boolean> {
+  async #send(client: RespClient, batch: readonly Write[], gap: Gap): Promise<boolean> {
     const begunMs = performance.now();
     let answered = 0;
     try {
@@ -68,6 +74,7 @@ export class Writers {
         const reply = await client.read();
         batch[answered].settle(reply);
         isRefused = isRefusal(reply);
+        if (isAcknowledged(reply)) gap.end();
       }
       this.longestMs = Math.max(this.longestMs, performance.now() - begunMs);
       // A server that is down refuses at once, and would be asked all the time.
@@ -77,6 +84,18 @@ export class Writers {
       for (const { settle } of batch.slice(answered)) settle(null);
       return false;
     }
+  }
+}
+
+/** The time between two acknowledged writes of one writer. */
+class Gap {
+  longestMs = 0;
+  #sinceMs = performance.now();
+
+  end(): void {
+    const nowMs = performance.now();
+    this.longestMs = Math.max(this.longestMs, nowMs - this.#sinceMs);
+    this.#sinceMs = nowMs;
   }
 }
 

@@ -1,43 +1,12 @@
 // What must be in the product: every write that was sent, and whether it was acknowledged. Each
-// write carries a token of its own, so that in the end it can be found, or not, and counted.
-//
-// A write is acknowledged (its reply came), refused (an error that says that nothing was done) or
-// unknown (the connection broke, or another error). An acknowledged one must have been executed
-// exactly once, a refused one never, an unknown one at most once, whenever that was.
+// write carries a token of its own, so that in the end it can be found, or not, and counted. What a
+// write is stands in book.ts.
 import { type Reply, ReplyError } from "../../src/resp/value.ts";
 import type { Random } from "../harness/random.ts";
-
-export interface Write {
-  readonly args: readonly string[];
-  /** Called once, with the reply, or null when none will come. */
-  readonly settle: (reply: Reply | null) => void;
-}
-
-export type Ask = (...args: string[]) => Promise<Reply>;
-
-/** Keys of one type, and the writes to them. */
-interface Book {
-  readonly name: string;
-  write(random: Random, writer: number): Write;
-  /** What is wrong, in sentences. */
-  check(ask: Ask): Promise<string[]>;
-}
-
-/** Errors that promise that the request was not executed. */
-const REFUSALS = /^(TRYAGAIN|LOADING|CLUSTERDOWN|ERR handle request,)/;
-
-export function isRefusal(reply: Reply | null): boolean {
-  return reply instanceof ReplyError && REFUSALS.test(reply.message);
-}
+import { type Ask, type Book, isAcknowledged, isRefusal, newToken, type Write } from "./book.ts";
+import { Deletions, Expiries } from "./ended-keys.ts";
 
 const KEYS_OF_A_KIND = 12;
-
-let serial = 0;
-
-/** Unique, of letters and digits, with a mark at its end so that tokens can be strung together. */
-function newToken(writer: number): string {
-  return `w${writer}n${++serial}.`;
-}
 
 /** The outcome of writes to one key, by token. */
 class Outcomes {
@@ -82,10 +51,6 @@ class Keys<T> {
     const lists = await Promise.all(this.all.map(([key, state]) => one(key, state)));
     return lists.flat();
   }
-}
-
-function isAcknowledged(reply: Reply | null): boolean {
-  return reply !== null && !(reply instanceof ReplyError);
 }
 
 /** INCR: the value counts the writes, and no two of them get the same answer. */
@@ -309,6 +274,8 @@ export class Ledger {
     new Pairs(),
     new Scripts(),
     new Lifetimes(),
+    new Deletions(),
+    new Expiries(),
   ];
   readonly counts = { acknowledged: 0, refused: 0, unknown: 0 };
   /** The errors that were answered, with their number. */
@@ -321,11 +288,11 @@ export class Ledger {
   }
 
   next(random: Random, writer: number): Write {
-    const { args, settle } = random.pick(this.#books).write(random, writer);
+    const { settle, ...rest } = random.pick(this.#books).write(random, writer);
     return {
-      args,
+      ...rest,
       settle: (reply) => {
-        this.#count(reply);
+        if (!rest.isLook || reply instanceof ReplyError) this.#count(reply);
         settle(reply);
       },
     };

@@ -2,9 +2,10 @@
 // one likes. `play` is that test; the seed of a failure plays the same mishaps again.
 import { messageOf } from "../../src/lib/operator-error.ts";
 import { Ledger } from "./ledger.ts";
-import { Chaos, planOf } from "./chaos.ts";
+import { Chaos } from "./chaos.ts";
 import { patient, Writers } from "./checker.ts";
-import { type MovingProduct, startMovingProduct } from "../migration/moving-product.ts";
+import { planOf } from "./plan.ts";
+import { setupOf, type SoakProduct, startSoakProduct } from "./soak-product.ts";
 
 export interface PlayOptions {
   readonly seed: number;
@@ -24,42 +25,45 @@ const LOG_LINES = 600;
 
 export async function play(options: PlayOptions): Promise<Played> {
   const { seed, lengthMs, writers: count = 8, onEvent } = options;
-  await using product = await startMovingProduct({
-    proxy: { ncpu: 2 },
-    // Small, so that keys of an ordinary size take the way of large ones too.
-    config: { migration_big_key_elements: 300, migration_parallel_slots: 300 },
-  });
+  const setup = setupOf(seed);
+  onEvent?.(`the product: ${JSON.stringify(setup)}`);
+  await using product = await startSoakProduct(setup);
   const ledger = new Ledger();
   const ports = product.proxies.map(({ port }) => port);
   const writers = new Writers({ ledger, seed, count, ports });
-  const chaos = new Chaos(product, { seed, plan: planOf(seed, lengthMs), onEvent });
+  const chaos = new Chaos(product, { seed, plan: planOf(seed, lengthMs, setup), onEvent });
   const wrong: string[] = [];
   try {
     await Bun.sleep(lengthMs);
     await chaos.finish();
     await product.untilAtRest(REST_TIMEOUT_MS);
     await writers.stop();
+    await product.untilSynced();
     onEvent?.("everything is at rest; comparing");
     wrong.push(...(await ledger.check(patient(ports[0]))));
     wrong.push(...(await product.misplaced()).map((sentence) => `place: ${sentence}`));
   } catch (error) {
     wrong.push(messageOf(error));
   }
+  wrong.push(...chaos.wrong);
   if (wrong.length > 0) onEvent?.(logsOf(product));
-  const { acknowledged, refused, unknown } = ledger.counts;
-  const mishaps = [...chaos.happened].map(([kind, n]) => `${n} ${kind}`).join(", ");
-  const errors = [...ledger.errors].map(([text, n]) => `  ${n} x ${text}`).join("\n");
-  return {
-    wrong,
-    summary:
-      `${acknowledged} writes acknowledged, ${unknown} unknown, ${refused} refused; ` +
-      `${chaos.moves} ranges moved, ${chaos.cancels} cancels; ${mishaps}; ` +
-      `longest wait ${Math.round(writers.longestMs)} ms\n${errors}`,
-  };
+  return { wrong, summary: summaryOf(ledger, chaos, writers) };
 }
 
-function logsOf(product: MovingProduct): string {
-  const programs = [product.dashboard, ...product.proxies];
+function summaryOf(ledger: Ledger, chaos: Chaos, writers: Writers): string {
+  const { acknowledged, refused, unknown } = ledger.counts;
+  const mishaps = [...chaos.happened].map(([kind, n]) => `${n} ${kind}`).sort();
+  const errors = [...ledger.errors].map(([text, n]) => `  ${n} x ${text}`).join("\n");
+  return (
+    `${acknowledged} writes acknowledged, ${unknown} unknown, ${refused} refused; ` +
+    `${chaos.moves} ranges moved, ${chaos.cancels} cancels; ${mishaps.join(", ")}; ` +
+    `longest wait for a reply ${Math.round(writers.longestMs)} ms, ` +
+    `longest gap of a client ${Math.round(writers.longestGapMs)} ms\n${errors}`
+  );
+}
+
+function logsOf(product: SoakProduct): string {
+  const programs = [...product.dashboards, ...product.proxies];
   return programs.map((each) => `--- ${each.address}\n${lastLines(each.log())}`).join("\n");
 }
 

@@ -12,7 +12,7 @@ import { infoOf } from "./replication.ts";
 import { until } from "./until.ts";
 
 /** A master does not wait for more replicas before it sends its data to the first. */
-const AT_ONCE = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
+export const AT_ONCE = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
 
 export interface ReplicatedOptions {
   readonly groups?: number;

@@ -27,8 +27,13 @@ export interface MovingProductOptions {
 export class MovingProduct implements AsyncDisposable {
   readonly servers: Redis[] = [];
   readonly proxies: Proxy[] = [];
-  readonly #stack = new AsyncDisposableStack();
+  protected readonly owned = new AsyncDisposableStack();
   #dashboard: Dashboard | null = null;
+
+  /** By group, all of its servers. */
+  get groups(): readonly (readonly Redis[])[] {
+    return this.servers.map((server) => [server]);
+  }
 
   get dashboard(): Dashboard {
     if (this.#dashboard === null) throw new Error("the dashboard was not started");
@@ -38,16 +43,16 @@ export class MovingProduct implements AsyncDisposable {
   async start(options: MovingProductOptions): Promise<void> {
     const { groups = 2, proxies = 2, config, redisArgs: args, isDurable: durable = true } = options;
     for (let i = 0; i < groups; i++) {
-      this.servers.push(this.#stack.use(await startRedis({ durable, args })));
+      this.servers.push(this.owned.use(await startRedis({ durable, args })));
     }
-    this.#dashboard = this.#stack.use(await startDashboard({ config }));
+    this.#dashboard = this.owned.use(await startDashboard({ config }));
     for (const [i, server] of this.servers.entries()) {
       await this.dashboard.put("createGroup", { gid: i + 1 });
       await this.dashboard.put("addServer", { gid: i + 1, addr: server.address });
     }
     await this.dashboard.assign(0, SLOT_COUNT - 1, 1);
     for (let i = 0; i < proxies; i++) {
-      this.proxies.push(this.#stack.use(await this.dashboard.startProxy(options.proxy)));
+      this.proxies.push(this.owned.use(await this.dashboard.startProxy(options.proxy)));
     }
   }
 
@@ -102,25 +107,20 @@ export class MovingProduct implements AsyncDisposable {
   async misplaced(): Promise<string[]> {
     const slots = await this.dashboard.slots();
     const wrong: string[] = [];
-    for (const [i, server] of this.servers.entries()) {
-      for (const key of await keysOf(server)) {
-        // The set of fenced proxies belongs there.
-        if (key === "\0codis:fence") continue;
-        if (key.startsWith("\0codis:")) {
-          // What a copy that was broken off leaves dies by itself, within a minute.
-          const leftMs = Number(await server.call("PTTL", key));
-          if (leftMs === -1 || leftMs > 60_000) wrong.push(`hidden key ${key.slice(1)} stays`);
-          continue;
+    for (const [i, servers] of this.groups.entries()) {
+      for (const server of servers) {
+        for (const key of await keysOf(server)) {
+          const owner = slots[slotOfKey(key)].group_id;
+          if (key.startsWith("\0codis:")) wrong.push(...(await wrongOfHidden(server, key)));
+          else if (owner !== i + 1) wrong.push(`${key} at group ${i + 1} and not at ${owner}`);
         }
-        const owner = slots[slotOfKey(key)].group_id;
-        if (owner !== i + 1) wrong.push(`${key} at group ${i + 1} and not at ${owner}`);
       }
     }
     return wrong;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
+    await this.owned.disposeAsync();
   }
 }
 
@@ -135,6 +135,13 @@ export async function startMovingProduct(
     throw error;
   }
   return product;
+}
+
+/** The set of fenced proxies stays; a copy that was broken off dies by itself within a minute. */
+async function wrongOfHidden(server: Redis, key: string): Promise<string[]> {
+  if (key === "\0codis:fence") return [];
+  const leftMs = Number(await server.call("PTTL", key));
+  return leftMs === -1 || leftMs > 60_000 ? [`hidden key ${key.slice(1)} stays`] : [];
 }
 
 async function keysOf(server: Redis): Promise<string[]> {
