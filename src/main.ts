@@ -10,15 +10,15 @@ import { didYouMean } from "./lib/edit-distance.ts";
 import { watchLauncher } from "./lib/launcher.ts";
 
 const USAGE = `Usage:
-  codis proxy [options]      the proxy that clients connect to; codis proxy --help says more
+  codis proxy [options]      the proxy that clients connect to
   codis dashboard [options]  what owns a product and tells its proxies
-  codis admin COMMAND        administration; codis admin --help has the commands
+  codis admin COMMAND        administration
   codis demo [options]       a product on this machine, to try things out
   codis --version
   codis --help
 
-codis-proxy, codis-dashboard and codis-admin are other names of the first three. This is version
-${VERSION}.
+Each of the four has its own --help. codis-proxy, codis-dashboard and
+codis-admin are other names of the first three. This is version ${VERSION}.
 `;
 
 /** Programs that have a name of their own: codis-proxy. */

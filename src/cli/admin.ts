@@ -4,6 +4,7 @@
 import { type Arguments, parseArguments, usageText } from "../lib/args.ts";
 import { log } from "../lib/log.ts";
 import { UsageError } from "../lib/operator-error.ts";
+import { wrapped } from "../lib/wrap.ts";
 import { Call, type Command, programOf } from "./command.ts";
 import { commandList, findCommand } from "./commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
@@ -32,7 +33,7 @@ async function runCommand(command: Command, words: readonly string[]): Promise<v
 
 function commandHelp(command: Command): string {
   const details = command.details === undefined ? "" : ` ${command.details}`;
-  return `${wrapped(command.doc + details)}\n\n${usageText(programOf(command))}`;
+  return `${wrapped(command.doc + details).join("\n")}\n\n${usageText(programOf(command))}`;
 }
 
 function helpText(words: readonly string[]): string {
@@ -48,16 +49,4 @@ function completion(words: readonly string[]): string {
     `say for which shell: ${SHELLS.join(", ")}`,
     "Usage: codis admin completion SHELL\n",
   );
-}
-
-const COLUMNS = 90;
-
-function wrapped(text: string): string {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const last = lines[lines.length - 1];
-    if (last !== "" && last.length + word.length >= COLUMNS) lines.push(word);
-    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
-  }
-  return lines.join("\n");
 }

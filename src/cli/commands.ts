@@ -3,6 +3,7 @@
 
 import { didYouMean } from "../lib/edit-distance.ts";
 import { UsageError } from "../lib/operator-error.ts";
+import { type Entry, listing, wordWidth } from "../lib/wrap.ts";
 import { BACKUP_COMMANDS } from "./backup.ts";
 import type { Command } from "./command.ts";
 import { GROUP_COMMANDS } from "./groups.ts";
@@ -67,23 +68,23 @@ export function findCommand(argv: readonly string[]): [command: Command, rest: r
 
 /** What `codis admin --help` prints. */
 export function commandList(): string {
-  const width = Math.max(...COMMANDS.map((command) => headOf(command).length)) + 2;
-  const lines = ["Usage: codis admin COMMAND [options]", ""];
-  for (const { title, commands } of CHAPTERS) {
-    lines.push(`${title}:`);
-    for (const command of commands) {
-      lines.push(`  ${headOf(command).padEnd(width)}${command.doc}`);
-    }
-    lines.push("");
-  }
-  lines.push(
-    "Other:",
-    `  ${"completion SHELL".padEnd(width)}Prints the completion for bash, zsh or fish.`,
-    `  ${"help [COMMAND]".padEnd(width)}Prints this text, or the options of a command.`,
+  const chapters = CHAPTERS.map(({ title, commands }) => {
+    return { title, entries: commands.map((each): Entry => [headOf(each), each.doc]) };
+  });
+  chapters.push({
+    title: "Other",
+    entries: [
+      ["completion SHELL", "Prints the completion for bash, zsh or fish."],
+      ["help [COMMAND]", "Prints this text, or the options of a command."],
+    ],
+  });
+  const width = wordWidth(chapters.flatMap(({ entries }) => entries));
+  return `${[
+    "Usage: codis admin COMMAND [options]",
     "",
+    ...chapters.flatMap(({ title, entries }) => [`${title}:`, ...listing(entries, width), ""]),
     "The flags of the original codis-admin work as well: codis admin help flags.",
-  );
-  return `${lines.join("\n")}\n`;
+  ].join("\n")}\n`;
 }
 
 /** "groups add GROUP". */

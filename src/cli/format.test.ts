@@ -12,8 +12,8 @@ import {
 } from "./format.ts";
 import { Screen } from "./print.ts";
 
-function screen(isTerminal: boolean, env: Record<string, string> = {}): Screen {
-  return new Screen({ write() {}, isTerminal, env });
+function screen(isTerminal: boolean, env: Record<string, string> = {}, columns = 100): Screen {
+  return new Screen({ write() {}, isTerminal, env, columns: () => columns });
 }
 
 test("numbers are for people", () => {
@@ -67,6 +67,20 @@ describe("a table", () => {
     expect(coloured).toContain("\x1b[31mlonger\x1b[0m  1,000");
     expect(Bun.stripANSI(coloured)).toBe(table(screen(false), columns, rows).join("\n"));
   });
+});
+
+test("a table that is too wide for the terminal moves together, then loses spare columns", () => {
+  const columns = [{ title: "A".repeat(20) }, { title: "B".repeat(20) }];
+  const wide = [...columns, { title: "SPARE", isSpare: true as const }, { title: "LAST" }];
+  const linesAt = (width: number): string[] => {
+    return table(screen(true, { NO_COLOR: "1" }, width), wide, []);
+  };
+  const [a, b] = columns.map(({ title }) => title);
+  expect(linesAt(55)).toEqual([`${a}  ${b}  SPARE  LAST`]);
+  expect(linesAt(54)).toEqual([`${a} ${b} SPARE LAST`]);
+  expect(linesAt(50)).toEqual([`${a} ${b} LAST`]);
+  expect(linesAt(40)).toEqual([`${a} ${b} LAST`]);
+  expect(table(screen(false), wide, [])).toEqual([`${a}  ${b}  SPARE  LAST`]);
 });
 
 test("colours are for terminals without NO_COLOR", () => {

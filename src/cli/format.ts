@@ -11,27 +11,48 @@ export interface Column {
   readonly title: string;
   /** Numbers stand at the right. */
   readonly isNumber?: true;
+  /** May be left out on a terminal that is too narrow for all. */
+  readonly isSpare?: true;
 }
 
+type Row = readonly (string | Cell)[];
+
 /** A table with its titles; the last column is not padded. */
-export function table(
-  screen: Screen,
-  columns: readonly Column[],
-  rows: readonly (readonly (string | Cell)[])[],
-): string[] {
+export function table(screen: Screen, columns: readonly Column[], rows: readonly Row[]): string[] {
   const titles = columns.map((column): Cell => ({ text: column.title, colour: "dim" }));
   const all = [titles, ...rows.map((row) => row.map(cellOf))];
   const widths = columns.map((_, i) => Math.max(...all.map((row) => widthOf(row[i]?.text ?? ""))));
+  const { shown, gap } = layout(screen, columns, widths);
   return all.map((row) => {
-    const cells = columns.map((column, i) => {
+    const cells = shown.map((i) => {
       const { text, colour } = row[i] ?? { text: "" };
       const space = " ".repeat(widths[i] - widthOf(text));
-      const shown = colour === undefined ? text : screen.paint(colour, text);
-      if (column.isNumber) return space + shown;
-      return i === columns.length - 1 ? shown : shown + space;
+      const painted = colour === undefined ? text : screen.paint(colour, text);
+      if (columns[i].isNumber) return space + painted;
+      return i === shown.at(-1) ? painted : painted + space;
     });
-    return cells.join("  ").trimEnd();
+    return cells.join(gap).trimEnd();
   });
+}
+
+/** Which columns are shown: on a narrow terminal they move together, then spare ones go. */
+function layout(
+  screen: Screen,
+  columns: readonly Column[],
+  widths: readonly number[],
+): { shown: number[]; gap: string } {
+  const shown = [...columns.keys()];
+  const fits = (gap: number): boolean => {
+    const all = shown.reduce((sum, i) => sum + widths[i] + gap, -gap);
+    return !screen.isTerminal || all <= screen.columns;
+  };
+  if (fits(2)) return { shown, gap: "  " };
+  while (!fits(1)) {
+    const spare = shown.findLastIndex((i) => columns[i].isSpare);
+    if (spare === -1) break;
+    shown.splice(spare, 1);
+  }
+  return { shown, gap: " " };
 }
 
 function cellOf(cell: string | Cell): Cell {

@@ -3,9 +3,10 @@
  * --gid=1`. A row of the tables in `original-forms.ts` says what chooses a form, what it needs and
  * what it does; here the row is found and what was typed is checked against it.
  */
-import { parseArguments, type Arguments, type Program } from "../lib/args.ts";
+import { type Arguments, headOf, parseArguments, type Program } from "../lib/args.ts";
 import { log } from "../lib/log.ts";
 import { UsageError } from "../lib/operator-error.ts";
+import { listing, wrapped } from "../lib/wrap.ts";
 import { Call } from "./command.ts";
 import { type Form, FORMS } from "./original-forms.ts";
 import { ORIGINAL_OPTIONS, PARTS, type Target } from "./original-options.ts";
@@ -46,12 +47,8 @@ export async function runOriginal(argv: readonly string[]): Promise<void> {
 
 /** The help of the flags, which is long: a mistake does not print it. */
 export function originalUsage(): string {
-  const width = Math.max(...ORIGINAL_OPTIONS.map(({ name }) => name.length)) + 2;
-  const options = ORIGINAL_OPTIONS.map(({ name, short, argument, doc }) => {
-    const head = `${short === undefined ? "    " : `-${short}, `}--${name}`;
-    return `  ${head.padEnd(width + 6)}${argument === undefined ? "" : `${argument}: `}${doc}`;
-  });
-  const forms = FORMS.map((form) => `  codis-admin ${synopsisOf(form)}`);
+  const forms = FORMS.flatMap((form) => wrapped(synopsisOf(form), "  codis-admin ", 8));
+  const options = listing(ORIGINAL_OPTIONS.map((option) => [headOf(option), option.doc]));
   return `${["Usage:", ...forms, "", "Options:", ...options].join("\n")}\n`;
 }
 

@@ -8,7 +8,7 @@ import { migrationOf } from "./summary.ts";
 import { show } from "./view.ts";
 import { migrationLines, shareOf } from "./views.ts";
 
-const BAR_WIDTH = 40;
+const BAR_WIDTH = 30;
 /** What is left is guessed from what took how long; too little says nothing. */
 const LEAST_SHARE_FOR_ETA = 0.03;
 

@@ -31,8 +31,8 @@ export function statusLines(screen: Screen, summary: Summary): string[] {
   const lines = [
     title,
     `${some(SLOT_COUNT - slots.offline, "slot")} in ${some(groups.length, "group")} of ` +
-      `${some(servers.length, "server")}, ${some(keys, "key")}; ` +
-      `${countText(rate)} requests/s from ${some(clients, "client")}`,
+      `${some(servers.length, "server")}, ${some(keys, "key")}`,
+    `${countText(rate)} requests/s from ${some(clients, "client")}`,
     ...problemLines(screen, summary),
     "",
     ...proxyLines(screen, proxies),
@@ -60,11 +60,11 @@ export function proxyLines(screen: Screen, proxies: readonly ProxyRow[]): string
       { title: "PROXY", isNumber: true },
       { title: "STATE" },
       { title: "CLIENTS AT" },
-      { title: "ADMIN API" },
-      { title: "REQUESTS/S", isNumber: true },
+      { title: "ADMIN API", isSpare: true },
+      { title: "REQ/S", isNumber: true },
       { title: "CLIENTS", isNumber: true },
       { title: "ERRORS", isNumber: true },
-      { title: "CPU", isNumber: true },
+      { title: "CPU", isNumber: true, isSpare: true },
       { title: "MEMORY", isNumber: true },
     ],
     proxies.map((proxy) => [
@@ -104,9 +104,9 @@ export function groupLines(screen: Screen, { groups, servers }: Summary): string
       { title: "STATE" },
       { title: "KEYS", isNumber: true },
       { title: "MEMORY", isNumber: true },
-      { title: "REQUESTS/S", isNumber: true },
+      { title: "REQ/S", isNumber: true, isSpare: true },
       { title: "BEHIND", isNumber: true },
-      { title: "READS" },
+      { title: "READS", isSpare: true },
     ],
     rows,
   );

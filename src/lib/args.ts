@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { didYouMean } from "./edit-distance.ts";
 import { UsageError } from "./operator-error.ts";
+import { type Entry, listing, wordWidth } from "./wrap.ts";
 
 export interface Option {
   /** Without the dashes: "log-level". */
@@ -150,25 +151,20 @@ function checkValue(
 
 /** What `--help` prints, and what follows every usage error. */
 export function usageText(program: Program): string {
-  const positionals = program.positionals ?? [];
-  const heads = [...program.options.map(headOf), ...positionals.map((row) => row.name)];
-  const width = Math.max(headOf(HELP).length, ...heads.map((head) => head.length)) + 2;
   const lines = [
     "Usage:",
     ...program.synopsis.map((line) => `  ${program.name} ${line}`.trimEnd()),
   ];
-  if (positionals.length > 0) {
-    lines.push("", "Arguments:");
-    for (const row of positionals) lines.push(`  ${row.name.padEnd(width)}${row.doc}`);
-  }
-  lines.push("", "Options:");
-  for (const option of [...program.options, HELP]) {
-    lines.push(`  ${headOf(option).padEnd(width)}${option.doc}`);
-  }
+  const words = (program.positionals ?? []).map(({ name, doc }): Entry => [name, doc]);
+  const options = [...program.options, HELP].map((row): Entry => [headOf(row), row.doc]);
+  const width = wordWidth([...words, ...options]);
+  if (words.length > 0) lines.push("", "Arguments:", ...listing(words, width));
+  lines.push("", "Options:", ...listing(options, width));
   return `${lines.join("\n")}\n`;
 }
 
-function headOf(option: Option): string {
+/** "-l, --log=FILE". */
+export function headOf(option: Option): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
   const argument = option.argument === undefined ? "" : `=${option.argument}`;
   return `${short}--${option.name}${argument}`;
