@@ -20,4 +20,6 @@ test("progress counts slots that have arrived, and those under way by their keys
       "longest wait 9 ms",
   );
   expect(progressLine(statsOf(0, []), 400, load)).toStartWith(`[${"#".repeat(30)}] 100%`);
+  // More than were ordered now: the demo was stopped in the middle of a move and started again.
+  expect(progressLine(statsOf(500, []), 400, load)).toStartWith(`[${".".repeat(30)}] 0%, 0 slots`);
 });

@@ -65,17 +65,19 @@ export function progressLine(
   load: Pick<CheckingLoad, "figures">,
 ): string {
   const left = leftOf(stats);
+  // Slots that were on their way before, as after a stop in the middle, count as well.
+  const total = Math.max(ordered, left);
   // Slots arrive together at the end of their job; its keys say how far it is before.
   const onTheirWay = (stats.slot_action.jobs ?? []).reduce((sum, job) => {
     const share = job.keys_total > 0 ? Math.min(1, job.keys_moved / job.keys_total) : 0;
     return sum + (job.slots - job.slots_done) * share;
   }, 0);
-  const share = ordered === 0 ? 1 : Math.min(1, (ordered - left + onTheirWay) / ordered);
+  const share = total === 0 ? 1 : Math.min(1, (total - left + onTheirWay) / total);
   const filled = Math.round(share * BAR_WIDTH);
   const { checked, wrong, longestMs } = load.figures;
   return [
     `[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}] ${Math.floor(share * 100)}%`,
-    count(ordered - left, "slot"),
+    count(total - left, "slot"),
     `${count(checked, "answer")} checked, ${wrong} wrong`,
     `longest wait ${Math.round(longestMs)} ms`,
   ].join(", ");
