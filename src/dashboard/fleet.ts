@@ -16,6 +16,7 @@ import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import type { KeyPin, PinTable } from "../model/key-pin.ts";
 import { REVISIONS_PER_TERM, SLOT_COUNT, type SlotFill, slotOfKey, termOf } from "../model/slot.ts";
+import type { ProxyModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
 import type { ProxyPoll } from "../model/topom-stats.ts";
 import type { Fences } from "./fence.ts";
@@ -96,8 +97,8 @@ export class ProxyFleet implements Fleet {
     return this.links().find(({ model }) => model.token === token);
   }
 
-  get hasLegacyProxies(): boolean {
-    return this.links().some((link) => link.isLegacy);
+  get legacyProxy(): ProxyModel | null {
+    return this.links().find((link) => link.isLegacy)?.model ?? null;
   }
 
   get polls(): ReadonlyMap<string, ProxyPoll> {

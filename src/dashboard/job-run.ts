@@ -207,7 +207,7 @@ export class JobRun {
   async #push(job: MigrationJob, step: Extract<Step, { kind: "push" }>): Promise<void> {
     const { fleet, config } = this.options.product;
     const options = step.isHold ? { deadlineMs: config.migrationHoldTimeoutMs } : {};
-    const isLegacy = fleet.hasLegacyProxies;
+    const isLegacy = fleet.legacyProxy !== null;
     let what: "pins" | "slots" = "pins";
     try {
       if (this.#known.pins !== "agreed" && !isLegacy) await fleet.resyncPins(options);

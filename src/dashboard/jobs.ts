@@ -151,6 +151,7 @@ export class MigrationJobs implements Jobs {
           return each.source === source && each.target === target;
         });
         if (batch === undefined || records.options.migration_disabled) return;
+        if (masterOf(records.groups.get(source)) !== "") this.#mustBeServed(method);
         await this.#create(batch, method, "preparing");
       });
     }
@@ -177,7 +178,7 @@ export class MigrationJobs implements Jobs {
   }
 
   async #chooseMethod(source: number, target: number): Promise<JobMethod> {
-    const { records, config, fleet } = this.product;
+    const { records, config } = this.product;
     const from = masterOf(records.groups.get(source));
     if (from === "") return "keys"; // there are no keys to move
     const kinds = [from, masterOf(records.groups.get(target))].map((address) => {
@@ -185,13 +186,19 @@ export class MigrationJobs implements Jobs {
     });
     const [sourceKind, targetKind] = await Promise.all(kinds);
     const method = methodFor(sourceKind, targetKind);
-    if (method !== "codis" && fleet.hasLegacyProxies) {
-      throw new OperatorError(
-        "a proxy of the original cannot serve slots that move between these servers; replace it " +
-          "by one of this version, or move the whole group by replication",
-      );
-    }
+    this.#mustBeServed(method);
     return method;
+  }
+
+  /** A proxy of the original knows the commands of codis-server, and no MIGRATE. */
+  #mustBeServed(method: JobMethod): void {
+    const { legacyProxy } = this.product.fleet;
+    if (method !== "keys" || legacyProxy === null) return;
+    throw new OperatorError(
+      `the proxy at ${legacyProxy.admin_addr} is one of the original, which cannot serve slots ` +
+        `that move between these servers; replace it by one of this version, or move the whole ` +
+        `group by replication`,
+    );
   }
 
   /** Inside `exclusive`. */

@@ -94,8 +94,8 @@ export interface Fleet {
   resyncPins(options?: PushOptions): Promise<void>;
   /** Tells all proxies which sentinels to watch. */
   resyncSentinels(): Promise<void>;
-  /** Proxies of the original, which know only its forward methods and no pins. */
-  readonly hasLegacyProxies: boolean;
+  /** A proxy of the original, which knows only its forward methods and no pins; null: none. */
+  readonly legacyProxy: ProxyModel | null;
   /** The last polls, by token. */
   readonly polls: ReadonlyMap<string, ProxyPoll>;
   /** What a proxy without data center would get. */

@@ -29,6 +29,7 @@ export async function createProxy(product: ProductOfProxies, address: string): P
     if (proxies.has(found.token)) {
       throw new ApiError("bad-request", `proxy-[${found.token}] already exists`);
     }
+    mustServeMoves(product, found);
     await product.records.save({ proxy: { ...found, id: nextId(proxies.values()) } });
   });
   await bringUp(product, found.token);
@@ -38,6 +39,7 @@ export async function createProxy(product: ProductOfProxies, address: string): P
 export async function onlineProxy(product: ProductOfProxies, address: string): Promise<void> {
   const found = await fetchModel(product, address);
   await product.exclusive(`online proxy ${address}`, async () => {
+    mustServeMoves(product, found);
     await product.records.amend(() => {
       const { proxies } = product.records;
       const known = proxies.get(found.token);
@@ -46,6 +48,17 @@ export async function onlineProxy(product: ProductOfProxies, address: string): P
     });
   });
   await bringUp(product, found.token);
+}
+
+/** Slots that move by MIGRATE are nothing for a proxy of the original: see `jobs.ts`. */
+function mustServeMoves({ records }: Product, found: ProxyModel): void {
+  const job = [...records.jobs.values()].find(({ method }) => method === "keys");
+  if (found.fencing === true || job === undefined) return;
+  throw new ApiError(
+    "not-ready",
+    `proxy@${found.admin_addr} is one of the original, which cannot serve the slots that job ` +
+      `${job.id} moves by MIGRATE: add it when the migration has ended`,
+  );
 }
 
 /** Sends a proxy everything and puts it online. */

@@ -168,7 +168,9 @@ export const DASHBOARD_SETTINGS = [
     ...TEXT,
     key: "product_username",
     chapter: "Settings that the original does not have",
-    doc: "The ACL user that product_auth belongs to. Empty is the default user.",
+    doc:
+      "The ACL user that product_auth belongs to. Empty is the default user. Servers before " +
+      "Redis 6 get the password alone.",
   },
   {
     ...TIME,

@@ -10,7 +10,7 @@ import { keysByDatabase, parseInfo, totalKeys, type Info } from "../redis/info.t
 import { ReplyError } from "../resp/value.ts";
 import { durabilityOf } from "./durable.ts";
 import { Link, linkName } from "./link.ts";
-import { migrateCommand, outcomeOf } from "./migrate.ts";
+import { migrateCommand, outcomeOf, unreadable, WRONG_DUMP } from "./migrate.ts";
 import { kindText, textOf, type ServerKind } from "./server-kind.ts";
 import { MigrationStopped, type Pace, type Passage } from "./types.ts";
 
@@ -44,6 +44,7 @@ export async function checkPassage(
       const trouble = await tryMigrate(source, target, passage);
       if (trouble !== "") throw new MigrationStopped(trouble);
     }
+    if (method === "replica") await mustBeReadable(source, target, jobId);
     return {
       source: source.kind,
       target: target.kind,
@@ -128,9 +129,34 @@ async function mustBeAllowed(link: Link, commands: Argument[][]): Promise<void> 
   });
 }
 
+/**
+ * A replica of a newer server asks for a copy that it cannot read again and again. The value of a
+ * single key has the version of the whole copy in it.
+ */
+async function mustBeReadable(source: Link, target: Link, jobId: number): Promise<void> {
+  const key = trialKey(jobId);
+  const trial = [
+    ["SET", key, "1", "PX", TRIAL_TTL_MS],
+    ["DUMP", key],
+    ["DEL", key],
+  ];
+  const [, dump] = await source.pipeline(trial);
+  if (!(dump instanceof Uint8Array)) return; // it may not be asked for: the copy will tell
+  const [reply] = await target.pipeline([
+    ["RESTORE", key, TRIAL_TTL_MS, dump],
+    ["DEL", key],
+  ]);
+  if (!(reply instanceof ReplyError && reply.message.includes(WRONG_DUMP))) return;
+  throw new MigrationStopped(unreadable(source.kind, target.address));
+}
+
+function trialKey(jobId: number): string {
+  return `${OWN_KEY_PREFIX}mig:${jobId}:trial`;
+}
+
 /** Sends a key of our own over and deletes it there. "" or why that does not work. */
 async function tryMigrate(from: Link, to: Link, { login, jobId }: Passage): Promise<string> {
-  const key = `${OWN_KEY_PREFIX}mig:${jobId}:trial`;
+  const key = trialKey(jobId);
   await to.pipeline([["DEL", key]]);
   const [set] = await from.pipeline([["SET", key, "1", "PX", TRIAL_TTL_MS]]);
   // A source that is full may be what the migration is for; it can still send what it has.

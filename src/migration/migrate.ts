@@ -62,6 +62,13 @@ export type MigrateOutcome =
 /** Codes that say "not now"; from the source itself or passed on from the target. */
 const PASSING = ["NOREPLICAS", "MISCONF", "LOADING", "MASTERDOWN", "TRYAGAIN", "BUSY"];
 
+/** What a server says to a value that a newer one has written. */
+export const WRONG_DUMP = "DUMP payload version or checksum are wrong";
+
+export function unreadable(source: ServerKind, target: string): string {
+  return `${target} cannot read what ${kindText(source)} writes: move to a server as new as that`;
+}
+
 export function outcomeOf(reply: Reply, command: MigrateCommand, source: string): MigrateOutcome {
   if (!(reply instanceof ReplyError)) return { kind: "done" };
   const { target } = command;
@@ -87,10 +94,8 @@ export function outcomeOf(reply: Reply, command: MigrateCommand, source: string)
   if (["NOAUTH", "WRONGPASS", "NOPERM"].includes(code)) {
     return { kind: "stop", reason: `${said}; ${loginAdvice(command)}` };
   }
-  if (passedOn.includes("DUMP payload version or checksum are wrong")) {
-    const from = kindText(command.source);
-    const reason = `${target} cannot read what ${from} writes: move to a server as new as that`;
-    return { kind: "stop", reason };
+  if (passedOn.includes(WRONG_DUMP)) {
+    return { kind: "stop", reason: unreadable(command.source, target) };
   }
   if (passedOn.includes("DB index is out of range")) {
     const reason = `${target} has no database ${command.database}: raise databases there`;

@@ -39,7 +39,7 @@ export async function attachReplica(passage: Passage): Promise<void> {
         `empty it, or use the method keys`,
     );
   }
-  await setMasterLogin(target, passage.login);
+  await setMasterLogin(target, source, passage.login);
   if (source.kind.isCodis) await rememberSkipped(source, passage.jobId);
   await target.call([...replicaOf(target), ...hostAndPort(passage.source)]);
 }
@@ -214,10 +214,13 @@ function replicaOf(link: Link): string[] {
   return [isAtLeast(link.kind, 5, 0) ? "REPLICAOF" : "SLAVEOF"];
 }
 
-async function setMasterLogin(target: Link, { username, password }: Login): Promise<void> {
+async function setMasterLogin(target: Link, source: Link, login: Login): Promise<void> {
+  const { username, password } = login;
   if (password === "") return;
   const settings: Argument[][] = [["CONFIG", "SET", "masterauth", password]];
-  if (username !== "") settings.push(["CONFIG", "SET", "masteruser", username]);
+  // A source without users refuses one.
+  const user = isAtLeast(source.kind, 6, 0) ? username : "";
+  if (username !== "") settings.push(["CONFIG", "SET", "masteruser", user]);
   const refused = (await target.pipeline(settings)).find((reply) => reply instanceof ReplyError);
   if (!(refused instanceof ReplyError)) return;
   // With CONFIG renamed this may be in its file already; the sync tells.

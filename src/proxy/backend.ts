@@ -250,7 +250,10 @@ export class Backend implements Flushable, Owner, SocketHandler {
     const { settings } = this.context;
     if (settings.keepaliveMs > 0) socket.setKeepAlive(settings.keepaliveMs);
     this.#handshake = new Handshake(settings.login, this.database, this.proto);
-    const hello = this.#handshake.bytes;
+    this.#greet(socket, this.#handshake.bytes);
+  }
+
+  #greet(socket: NativeSocket, hello: Buffer): void {
     if (hello.length === 0) this.#onReady();
     else socket.write(hello, 0, hello.length);
   }
@@ -464,13 +467,11 @@ export class Backend implements Flushable, Owner, SocketHandler {
   #onHandshake(chunk: Buffer): void {
     const verdict = this.#handshake!.read(chunk);
     if (verdict === "more") return;
-    if (verdict === "done") {
-      this.#onReady();
-      return;
-    }
-    const socket = this.#socket;
+    if (verdict === "done") return this.#onReady();
+    const socket = this.#socket!;
+    if (verdict === "again") return this.#greet(socket, this.#handshake!.bytes);
     this.#fail(verdict);
-    socket?.terminate();
+    socket.terminate();
   }
 
   /** The server broke the protocol or a deadline: nothing it sends can be believed any more. */

@@ -5,6 +5,7 @@
  * runs in the wrong database. Used by `backend.ts` only.
  */
 import { FENCE_KEY, proxyConnectionName } from "../model/fence.ts";
+import { KNOWS_NO_USERS } from "../redis/login.ts";
 import { MORE, ReplyCursor } from "../resp/reply.ts";
 
 /** Who we are to a server. */
@@ -21,27 +22,37 @@ export interface Login {
 export const FENCED = "the dashboard has fenced this proxy";
 
 /** A server that refuses these is served without a fence, as the original serves all. */
-type Kind = "needed" | "name" | "fence";
+type Kind = "user" | "needed" | "name" | "fence";
 
 /** Errors that pass, or that every request will get as well. */
 const EXPECTED = /^(LOADING|MASTERDOWN|NOAUTH)/;
 
 export class Handshake {
-  /** To be written when the connection opens. */
-  readonly bytes: Buffer;
+  /** To be written when the connection opens, and when `read` says "again". */
+  bytes = Buffer.alloc(0);
   /** What the server said against being fenced; "" when nothing. */
   complaint = "";
   readonly #kinds: Kind[] = [];
   #text = "";
   readonly #cursor = new ReplyCursor();
+  #knowsNoUsers = false;
 
-  constructor(login: Login, database: number, proto: 2 | 3) {
+  constructor(
+    readonly login: Login,
+    readonly database: number,
+    readonly proto: 2 | 3,
+  ) {
+    this.#begin(login);
+  }
+
+  #begin(login: Login): void {
+    const { database, proto } = this;
     const lines: string[][] = [];
     const say = (kind: Kind, ...words: string[]): void => {
       lines.push(words);
       this.#kinds.push(kind);
     };
-    if (login.username !== "") say("needed", "AUTH", login.username, login.password);
+    if (login.username !== "") say("user", "AUTH", login.username, login.password);
     else if (login.password !== "") say("needed", "AUTH", login.password);
     if (proto === 3) say("needed", "HELLO", "3");
     if (login.token !== "") {
@@ -52,7 +63,10 @@ export class Handshake {
     this.bytes = Buffer.concat(lines.map(encode));
   }
 
-  /** Reads reply bytes. "done", "more", or in one clause why the server refused. */
+  /**
+   * Reads reply bytes. "done", "more", "again" for other bytes that are to be written first, or in
+   * one clause why the server refused.
+   */
   read(chunk: Buffer): string {
     let pos = 0;
     while (pos < chunk.length) {
@@ -68,13 +82,20 @@ export class Handshake {
       if (refusal !== "") return refusal;
       pos = end;
     }
-    return this.#kinds.length === 0 ? "done" : "more";
+    if (this.#kinds.length > 0) return "more";
+    if (!this.#knowsNoUsers) return "done";
+    this.#knowsNoUsers = false;
+    this.#begin({ ...this.login, username: "" });
+    return "again";
   }
 
   #judge(reply: string, kind: Kind): string {
+    if (kind === "user" && KNOWS_NO_USERS.test(reply)) this.#knowsNoUsers = true;
+    // It wants the password alone; its other answers follow from that.
+    if (this.#knowsNoUsers) return "";
     if (!reply.startsWith("-")) return kind === "fence" && reply.startsWith(":1") ? FENCED : "";
     const error = reply.slice(1).trim();
-    if (kind === "needed") return error;
+    if (kind === "needed" || kind === "user") return error;
     if (!EXPECTED.test(error)) this.complaint ||= error;
     return "";
   }

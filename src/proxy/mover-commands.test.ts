@@ -36,6 +36,7 @@ test("every reply to MIGRATE has its outcome", () => {
     ["-ERR Target instance replied with error: NOPERM no permissions", "refused"],
     ["-READONLY You can't write against a read only replica.", "refused"],
     ["-LOADING Redis is loading the dataset in memory", "refused"],
+    ["-ERR syntax error", "loginless"],
     ["-ERR unknown command 'EVAL', with args beginning with: ", "unguarded"],
     ["-NOPERM this user has no permissions to run the 'eval' command", "unguarded"],
     ["-ERR Unknown Redis command called from script script: 1f, on @user_script:4.", "unguarded"],

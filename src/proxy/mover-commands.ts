@@ -16,7 +16,8 @@ export interface Errand {
   readonly target: string;
   readonly database: number;
   readonly timeoutMs: number;
-  readonly login: Login;
+  /** Null: the source cannot log in anywhere. */
+  readonly login: Login | null;
 }
 
 /**
@@ -47,8 +48,9 @@ export function moveCommand(errand: Errand, keys: readonly Buffer[], bigBytes: n
   return ["EVAL", GUARDED, keys.length, ...keys, bigBytes, ...place, ...rest];
 }
 
-function authWords({ username, password }: Login): string[] {
-  if (password === "") return [];
+function authWords(login: Login | null): string[] {
+  if (login === null || login.password === "") return [];
+  const { username, password } = login;
   return username === "" ? ["AUTH", password] : ["AUTH2", username, password];
 }
 
@@ -64,10 +66,11 @@ const TAG_TIMEOUT_MS = 3000;
 /**
  * moved: none of the keys is at the source any more. busy: the target has some of them already; the
  * others were moved. big: nothing was moved, the reply lists the large ones. unguarded: the source
- * does not run the script. unknown: any of the keys may be at one side or at both, and a copy may
- * still be under way. refused: nothing happened, for a reason that may pass.
+ * does not run the script. loginless: it is older than 4.0.7, whose MIGRATE knows no password.
+ * unknown: any of the keys may be at one side or at both, and a copy may still be under way.
+ * refused: nothing happened, for a reason that may pass.
  */
-export type Outcome = "moved" | "busy" | "big" | "unguarded" | "unknown" | "refused";
+export type Outcome = "moved" | "busy" | "big" | "unguarded" | "loginless" | "unknown" | "refused";
 
 const NO_SCRIPT = /unknown command|NOPERM|not allowed from script|Unknown Redis command|can't run/i;
 
@@ -77,6 +80,7 @@ export function outcomeOf(reply: Buffer, wasGuarded: boolean): Outcome {
   if (text.startsWith("*")) return "big";
   if (text.includes("BUSYKEY")) return "busy";
   if (text.startsWith("-IOERR")) return "unknown";
+  if (text.startsWith("-ERR syntax error")) return "loginless";
   if (wasGuarded && NO_SCRIPT.test(text) && !text.includes("Target instance")) return "unguarded";
   return "refused";
 }

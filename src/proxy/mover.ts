@@ -63,6 +63,8 @@ export class Mover {
   #fence: MoverFence | null = null;
   /** The source runs the script that looks at sizes first. */
   #isGuarded = true;
+  /** The source can log in at the target. */
+  #hasLogin = true;
   #usedMs: number;
 
   constructor(
@@ -174,7 +176,7 @@ export class Mover {
       target: this.target.address,
       database: batch.database,
       timeoutMs: settings.migrateTimeoutMs,
-      login: context.settings.login,
+      login: this.#hasLogin ? context.settings.login : null,
     };
     const keys = [...batch.names.keys()].map(nameBytes);
     const { counters } = context.stats;
@@ -230,14 +232,23 @@ export class Mover {
         this.#isGuarded = false;
         this.#log(`moves keys without a look at their size: ${commands.causeOf(reply)}`);
         return this.#move(batch);
+      case "loginless":
+        if (!this.#hasLogin) return this.#refuse(batch, reply);
+        this.#hasLogin = false;
+        this.#log("the source cannot log in at the target, so keys are sent without a password");
+        return this.#move(batch);
       case "unknown":
         counters.moveUnknown++;
         this.#needsFence = true;
         return this.#fail(batch, commands.causeOf(reply));
       case "refused":
-        counters.moveFailed++;
-        return this.#fail(batch, commands.causeOf(reply));
+        return this.#refuse(batch, reply);
     }
+  }
+
+  #refuse(batch: Batch, reply: Buffer): void {
+    this.host.router.context.stats.counters.moveFailed++;
+    this.#fail(batch, commands.causeOf(reply));
   }
 
   #noteBig(batch: Batch, reply: Buffer): void {

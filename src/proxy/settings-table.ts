@@ -392,7 +392,7 @@ export const PROXY_SETTINGS = [
     key: "product_username",
     doc:
       "The ACL user of the servers that product_auth is the password of. Empty is their default " +
-      "user, as for servers before Redis 6.",
+      "user. Servers before Redis 6 get the password alone.",
   },
   {
     ...TIMEOUT,

@@ -10,6 +10,7 @@ import { parseAddress } from "../lib/address.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import { type Reply, ReplyDecoder, ReplyError } from "../resp/value.ts";
 import { encodeCommand } from "./encode.ts";
+import { KNOWS_NO_USERS } from "./login.ts";
 
 export type Argument = string | number | Uint8Array;
 
@@ -21,7 +22,7 @@ export class ConnectionError extends Error {
 export interface ConnectOptions {
   /** Empty: not authenticated. */
   readonly password?: string;
-  /** Empty: the password alone, as before Redis 6. */
+  /** Empty: the password alone. */
   readonly username?: string;
   readonly database?: number;
   /** Given to CLIENT SETNAME when not empty; a refusal is ignored. */
@@ -80,8 +81,7 @@ export class RedisClient {
     await client.#open(options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
     try {
       const { password = "", username = "", database = 0, name = "" } = options;
-      if (username !== "") await client.call(["AUTH", username, password]);
-      else if (password !== "") await client.call(["AUTH", password]);
+      await client.#logIn(username, password);
       if (database !== 0) await client.call(["SELECT", database]);
       if (name !== "") await client.pipeline([["CLIENT", "SETNAME", name]]);
       return client;
@@ -143,6 +143,16 @@ export class RedisClient {
       throw new ConnectionError(`${this.address} cannot be reached: ${messageOf(error)}`);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  async #logIn(username: string, password: string): Promise<void> {
+    try {
+      if (username !== "") await this.call(["AUTH", username, password]);
+      else if (password !== "") await this.call(["AUTH", password]);
+    } catch (error) {
+      if (username === "" || !KNOWS_NO_USERS.test(messageOf(error))) throw error;
+      await this.#logIn("", password);
     }
   }
 

@@ -1,7 +1,7 @@
 // A stand-in for codis-server 3.2, which is not installed here: a listener in front of a real
 // redis-server that carries out the SLOTS commands itself, as the contract describes them, and
 // hands everything else on. All commands of all clients run one after the other, as they would in
-// one server. What Redis 3.2 did not have (UNLINK, MEMORY) is unknown.
+// one server. What Redis 3.2 did not have (UNLINK, MEMORY, users, a login in MIGRATE) is unknown.
 //
 //   await using codis = await startScriptedCodisServer();
 //   codis.migrating.add("key");      // "is being migrated": EXEC-WRAPPER refuses writes
@@ -20,6 +20,10 @@ export async function startScriptedCodisServer(
 ): Promise<ScriptedCodisServer> {
   return new ScriptedCodisServer(await startRedis(options));
 }
+
+const NO_MEMORY_COMMAND =
+  "-ERR Error running script (call to f_0): @user_script:4: @user_script: 4: " +
+  "Unknown Redis command called from Lua script\r\n";
 
 const UNKNOWN = new Set(["UNLINK", "MEMORY", "HELLO", "WAITAOF", "FUNCTION"]);
 
@@ -82,6 +86,12 @@ export class ScriptedCodisServer implements AsyncDisposable {
   async #carryOut(redis: RespClient, args: string[]): Promise<string> {
     const [name, ...rest] = args;
     if (UNKNOWN.has(name)) return `-ERR unknown command '${name.toLowerCase()}'\r\n`;
+    if (name === "AUTH" && rest.length !== 1) {
+      return "-ERR wrong number of arguments for 'auth' command\r\n";
+    }
+    if (name === "MIGRATE" && /^AUTH2?$/i.test(rest[5] ?? "")) return "-ERR syntax error\r\n";
+    // Inside a script its error has other words.
+    if (name === "EVAL" && rest[0].includes("'MEMORY'")) return NO_MEMORY_COMMAND;
     const slots = SLOTS_COMMANDS[name];
     if (slots !== undefined) return slots({ redis, server: this }, rest);
     if (name === "COMMAND" && rest[0]?.toUpperCase() === "INFO") {

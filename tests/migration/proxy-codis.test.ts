@@ -7,6 +7,7 @@ import { counters } from "../harness/figures.ts";
 import { keyOf } from "../harness/keys.ts";
 import { begin, finish, movingKey } from "../harness/moving.ts";
 import { ALL_SLOTS, type Proxy, startProxy } from "../harness/proxy.ts";
+import { startRedis } from "../harness/redis.ts";
 import { connect, encode } from "../harness/resp-client.ts";
 import {
   type ScriptedCodisServer,
@@ -152,4 +153,28 @@ test("semi-async: an answer that is none of the wrapper's is the client's error"
     expect(reply.message).toContain("handle response, bad slotsmgrt-exec-wrapper resp: ");
   }
   expect(await client.call("GET", movingKey("a"))).toBeNull();
+});
+
+test("MIGRATE: a source that knows neither users nor a login can send its keys", async () => {
+  await using source = await startScriptedCodisServer({ args: ["--requirepass", "secret"] });
+  await using target = await startRedis();
+  await target.call("ACL", "SETUSER", "codis", "on", ">secret", "~*", "&*", "+@all");
+  const rights = ["reset", "on", "nopass", "~*", "+restore", "+select"];
+  await target.call("ACL", "SETUSER", "default", ...rights);
+  const config = { product_auth: "secret", product_username: "codis" };
+  const slots = [{ addr: source.address, ...ALL_SLOTS }];
+  await using proxy = await startProxy({ config, slots });
+  using client = await connect(proxy.port);
+  await client.pipeline([
+    ["SELECT", 3],
+    ["SET", movingKey("a"), "1"],
+    ["SELECT", 0],
+  ]);
+  await begin(proxy, source, target, { forward_method: 2 });
+  const replies = await client.pipeline([
+    ["SELECT", 3],
+    ["INCR", movingKey("a")],
+  ]);
+  expect(replies).toEqual(["OK", 2]);
+  expect(proxy.log()).toContain("keys are sent without a password");
 });
