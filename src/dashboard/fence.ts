@@ -105,13 +105,14 @@ export class Fences {
 
   /**
    * Brings a server in line with the records after each poll: one that was down, was restarted,
-   * emptied or added has yet to learn who is fenced, or who no longer is. Tokens of proxies that
-   * are not known any more stay.
+   * emptied or added has yet to learn who is fenced, or who no longer is. Tokens that no record
+   * knows stay.
    */
   reconcile({ address, info, fenced }: ServerAnswer): void {
     if (fenced === null || info.get("role") === "slave") return;
-    for (const { token, fenced: isFenced } of this.records.proxies.values()) {
-      if (this.#busy.has(token) || (isFenced ?? false) === fenced.includes(token)) continue;
+    const present = new Set(fenced);
+    for (const [token, isFenced] of this.#wanted()) {
+      if (this.#busy.has(token) || isFenced === present.has(token)) continue;
       const task = (): Promise<void> => {
         if (!isFenced) return this.#removeAt(address, token);
         this.#confirmed.get(token)?.delete(address);
@@ -121,6 +122,14 @@ export class Fences {
         log.warn(`the fence of proxy-[${token}] at ${address} is not right: ${messageOf(error)}`);
       });
     }
+  }
+
+  /** Token → whether it is to be shut out, for everybody of whom something is known. */
+  #wanted(): Map<string, boolean> {
+    const { proxies, options } = this.records;
+    const wanted = new Map(options.shut_out.map((token) => [token, true]));
+    for (const { token, fenced } of proxies.values()) wanted.set(token, fenced ?? false);
+    return wanted;
   }
 
   #note(token: string, isFenced: boolean): Promise<void> {

@@ -38,6 +38,11 @@ export interface ProductOptions {
   readonly migration_disabled: boolean;
   /** The highest number that a migration job ever had; no two jobs may share one. */
   readonly last_job: number;
+  /**
+   * Tokens of proxies that were removed without their consent: they may live on with what they know
+   * of the slots, so every server shuts them out until they are taken in again.
+   */
+  readonly shut_out: readonly string[];
 }
 
 /** One change of the store. A batch is written in order, each element whole or not at all. */

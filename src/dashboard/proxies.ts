@@ -8,7 +8,7 @@ import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import { parseProxyModel, type ProxyModel } from "../model/proxy.ts";
 import type { ProxyFleet } from "./fleet.ts";
-import type { Product } from "./product.ts";
+import type { Change, Product } from "./product.ts";
 import { ProxyLink } from "./proxy-link.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
@@ -17,6 +17,9 @@ const CALL_TIMEOUT_MS = 5_000;
 const END_PATIENCE_MS = 5_000;
 const END_POLL_MS = 50;
 const END_QUESTION_MS = 1_000;
+
+/** So many removed proxies are remembered, because a record may not grow without end. */
+const MAX_SHUT_OUT = 1_000;
 
 /** A product with the fleet as a whole, which other commands need not know. */
 export type ProductOfProxies = Product & { readonly fleet: ProxyFleet };
@@ -30,7 +33,7 @@ export async function createProxy(product: ProductOfProxies, address: string): P
       throw new ApiError("bad-request", `proxy-[${found.token}] already exists`);
     }
     mustServeMoves(product, found);
-    await product.records.save({ proxy: { ...found, id: nextId(proxies.values()) } });
+    await product.records.save(...takenIn(product, found));
   });
   await bringUp(product, found.token);
 }
@@ -40,12 +43,7 @@ export async function onlineProxy(product: ProductOfProxies, address: string): P
   const found = await fetchModel(product, address);
   await product.exclusive(`online proxy ${address}`, async () => {
     mustServeMoves(product, found);
-    await product.records.amend(() => {
-      const { proxies } = product.records;
-      const known = proxies.get(found.token);
-      const id = known?.id ?? nextId(proxies.values());
-      return [{ proxy: { ...found, id, fenced: known?.fenced } }];
-    });
+    await product.records.amend(() => takenIn(product, found));
   });
   await bringUp(product, found.token);
 }
@@ -59,6 +57,19 @@ function mustServeMoves({ records }: Product, found: ProxyModel): void {
     `proxy@${found.admin_addr} is one of the original, which cannot serve the slots that job ` +
       `${job.id} moves by MIGRATE: add it when the migration has ended`,
   );
+}
+
+/** One that is shut out stays so until it has the slots: it may have those of long ago. */
+function takenIn({ records }: Product, found: ProxyModel): Change[] {
+  const { proxies, options } = records;
+  const known = proxies.get(found.token);
+  const id = known?.id ?? nextId(proxies.values());
+  if (!options.shut_out.includes(found.token)) {
+    return [{ proxy: { ...found, id, fenced: known?.fenced } }];
+  }
+  const shut_out = options.shut_out.filter((token) => token !== found.token);
+  // In this order: what is read after a crash in between is that it is shut out.
+  return [{ proxy: { ...found, id, fenced: true } }, { options: { ...options, shut_out } }];
 }
 
 /** Sends a proxy everything and puts it online. */
@@ -78,9 +89,11 @@ export async function removeProxy(
   isForced: boolean,
 ): Promise<void> {
   const link = requireLink(product, token);
+  let mayLiveOn = false;
   try {
     await link.shutdown(CALL_TIMEOUT_MS);
-    if (!(await ends(link)) && !link.isLegacy) await product.fleet.shutOut(link);
+    mayLiveOn = !(await ends(link));
+    if (mayLiveOn && !link.isLegacy) await product.fleet.shutOut(link);
   } catch (error) {
     if (!isForced) {
       throw new ApiError(
@@ -89,10 +102,18 @@ export async function removeProxy(
       );
     }
     log.warn(`proxy-[${token}] is removed although its shutdown failed: ${messageOf(error)}`);
+    mayLiveOn = true;
     if (!link.isLegacy) await shutOut(product, link);
   }
   await product.exclusive(`remove proxy ${token}`, async () => {
-    if (product.records.proxies.has(token)) await product.records.save({ removedProxy: token });
+    await product.records.amend(() => {
+      const { proxies, options } = product.records;
+      if (!proxies.has(token)) return [];
+      if (!mayLiveOn || link.isLegacy) return [{ removedProxy: token }];
+      const shut_out = [...options.shut_out.filter((each) => each !== token), token];
+      const kept = shut_out.slice(-MAX_SHUT_OUT);
+      return [{ options: { ...options, shut_out: kept } }, { removedProxy: token }];
+    });
   });
   log.info(`proxy-[${token}] at ${link.model.admin_addr} is removed`);
 }

@@ -69,12 +69,13 @@ test("records are stored as the contract orders them, and read back", async () =
   await using lab = await startLab();
   const scrambled = { out_of_sync: false, promoting: {}, servers: GROUP.servers, id: 1 };
   const moving = { index: 3, state: "pending", target_id: 2 } as const;
+  const numbers = { term: 4, migration_interval: 5, last_job: 6 };
   await lab.records.save(
     { group: scrambled },
     { slots: [{ action: moving, group_id: 1, id: 9 }] },
     { proxy: { ...PROXY, fenced: true } },
     { sentinel: { servers: ["s:1"], out_of_sync: true } },
-    { options: { term: 4, migration_interval: 5, migration_disabled: true, last_job: 6 } },
+    { options: { ...numbers, migration_disabled: true, shut_out: ["def"] } },
   );
   const read = (path: string): string => readFileSync(join(lab.root, path), "utf8");
   expect(read(groupPath("lab", 1))).toBe(encodeJson(GROUP));
@@ -84,6 +85,7 @@ test("records are stored as the contract orders them, and read back", async () =
   expect([...again.groups.values()]).toEqual([GROUP]);
   expect([...again.proxies.values()]).toEqual([{ ...PROXY, fenced: true }]);
   expect(again.sentinel).toEqual({ servers: ["s:1"], out_of_sync: true });
+  expect(again.options.shut_out).toEqual(["def"]);
   expect(again.options).toEqual(lab.records.options);
   await again.save({ removedGroup: 1 }, { removedProxy: "abc" });
   await lab.records.reload();

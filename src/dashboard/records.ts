@@ -44,6 +44,7 @@ const NO_OPTIONS: ProductOptions = {
   migration_interval: 0,
   migration_disabled: false,
   last_job: 0,
+  shut_out: [],
 };
 
 export class StoredRecords implements Records {
@@ -204,6 +205,7 @@ function parseOptions(json: unknown, where: string): ProductOptions {
     migration_interval: reader.integer("migration_interval", 0, 1_000_000) ?? 0,
     migration_disabled: reader.boolean("migration_disabled") ?? false,
     last_job: count("last_job"),
+    shut_out: (reader.list("shut_out") ?? []).map(String),
   };
 }
 

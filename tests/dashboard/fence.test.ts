@@ -105,6 +105,35 @@ test("an ACL user of the product is enough for polls and fences", async () => {
   expect(await client.call("GET", "key")).toBeNull();
 });
 
+test("a proxy that was removed by force stays shut out of servers old and new", async () => {
+  await using dashboard = await startDashboard();
+  await using server = await startRedis();
+  await using added = await startRedis();
+  await dashboard.storeGroups([[server.address], []]);
+  await dashboard.assign(0, 1023, 1);
+  await using proxy = await dashboard.startProxy();
+  const token = await tokenOf(dashboard);
+  proxy.signal("SIGKILL");
+  await proxy.exited;
+  await dashboard.put("removeProxy", { token, force: 1 });
+  expect((await dashboard.overview()).stats.proxy.models).toEqual([]);
+  // It might live on behind a broken line, whatever happens to the servers and the dashboard.
+  await server.call("FLUSHALL");
+  await dashboard.restart();
+  await dashboard.put("addServer", { gid: 2, addr: added.address });
+  for (const each of [server, added]) {
+    await until(async () => (await each.call("SISMEMBER", FENCE, token)) === 1);
+  }
+  await proxy.start();
+  await dashboard.put("createProxy", { addr: `127.0.0.1:${proxy.adminPort}` });
+  using client = await connect(proxy.port);
+  await until(async () => (await client.call("SET", "key", "value")) === "OK");
+  for (const each of [server, added]) {
+    await until(async () => (await each.call("EXISTS", FENCE)) === 0);
+  }
+  expect(await isLetIn(dashboard)).toBe(true);
+});
+
 test("proxies of the original must all acknowledge", async () => {
   await using dashboard = await startDashboard();
   await using first = await startRedis();
