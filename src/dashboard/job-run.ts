@@ -174,7 +174,8 @@ export class JobRun {
   }
 
   #choose(job: MigrationJob): Step {
-    return nextStep(job, this.#known, { isPaused: this.#isPaused(job) });
+    const context = { isPaused: this.#isPaused(job), isChanging: this.#isChanging(job) };
+    return nextStep(job, this.#known, context);
   }
 
   // ------------------------------------------------------------------------------ store and push
@@ -412,7 +413,7 @@ export class JobRun {
 
   #pace(job: MigrationJob): Pace {
     const { config, records } = this.options.product;
-    return {
+    const pace = {
       goalMs: config.migrationGoalMs,
       duty: config.migrationDutyPercent / 100,
       scanCount: config.migrationScanCount,
@@ -420,14 +421,20 @@ export class JobRun {
       isPaused: this.#isPaused(job),
       isDurable: config.migrationDurable,
     };
+    // Clients wait, and so does a group that is to change its master: no time to lose.
+    const isHeld = job.state === "reversing" || job.state === "switching";
+    return isHeld ? { ...pace, duty: 1, intervalUs: 0, isPaused: false } : pace;
   }
 
   #isPaused(job: MigrationJob): boolean {
-    const { records } = this.options.product;
-    const isChanging = [job.source_id, job.target_id].some((id) => {
-      return records.groups.get(id)?.promoting.state !== undefined;
+    return this.options.product.records.options.migration_disabled || this.#isChanging(job);
+  }
+
+  #isChanging(job: MigrationJob): boolean {
+    const { groups } = this.options.product.records;
+    return [job.source_id, job.target_id].some((id) => {
+      return groups.get(id)?.promoting.state !== undefined;
     });
-    return records.options.migration_disabled || isChanging;
   }
 
   #isSamePassage(job: MigrationJob): boolean {

@@ -220,6 +220,12 @@ describe("a cancelled job", () => {
     expect(nextStep(job, agreed, context)).toEqual({ kind: "arrive", groupId: 1 });
   });
 
+  test("holds nothing while a group changes its master", () => {
+    const changing = { isPaused: true, isChanging: true };
+    const job = jobIn("migrating", { cancelled: true });
+    expect(nextStep(job, agreed, changing)).toEqual({ kind: "wait" });
+  });
+
   test("turns back when proxies may have switched, and only once", () => {
     const job = jobIn("migrating", { cancelled: true });
     expect(nextStep(job, agreed, context)).toMatchObject({

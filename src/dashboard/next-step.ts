@@ -77,6 +77,8 @@ export const FRESH: Knowledge = {
 export interface StepContext {
   /** The operator has paused the migration, or one of the groups changes its master. */
   readonly isPaused: boolean;
+  /** One of the groups changes its master: nobody begins to hold its slots. */
+  readonly isChanging?: boolean;
 }
 
 export type Step =
@@ -208,7 +210,7 @@ function release(job: MigrationJob, setback: string): Step {
 function migrating(job: MigrationJob, known: Knowledge, context: StepContext): Step {
   const failed = failureOf(known);
   // After a reversal that was given up the proxies hold: they are let go before the next attempt.
-  if (job.cancelled && !job.reversed && failed === "") {
+  if (job.cancelled && !job.reversed && failed === "" && !context.isChanging) {
     return { kind: "store", job: { ...job, state: "reversing", epoch: job.epoch + 1 } };
   }
   if (known.slots !== "agreed") return tell(known, false);

@@ -6,6 +6,7 @@ import { jobPath } from "../../src/model/store-layout.ts";
 import { patient, Writers } from "../exactness/checker.ts";
 import { Ledger } from "../exactness/ledger.ts";
 import { keyOf } from "../harness/keys.ts";
+import { connect } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
 import { type MovingProduct, startMovingProduct } from "./moving-product.ts";
@@ -66,6 +67,23 @@ describe("a migration that is cancelled", () => {
     await product.untilAtRest();
     const { slots } = await product.stats();
     expect(slots.slice(3, 12).map(({ group_id }) => group_id)).toEqual([2, 2, 1, 1, 1, 1, 1, 2, 2]);
+    expect(await product.misplaced()).toEqual([]);
+  }, 60_000);
+
+  // The slots were held as long as the pause lasted, and no group could change its master.
+  test("turns back at once, whatever pace or pause is ordered", async () => {
+    await using product = await startMovingProduct({ proxies: 1 });
+    await product.load(0, 19, 100);
+    await slowMove(product, 0, 19);
+    await until(async () => Number(await product.servers[1].call("DBSIZE")) > 30, LONG);
+    await product.dashboard.put("slotActionDisabled", { value: 1 });
+    await product.dashboard.put("cancelSlotActions", { beg: 0, end: 19 });
+    await until(async () => (await product.stats()).slots[5].group_id === 2);
+    using client = await connect(product.proxies[0].port);
+    expect(await client.call("SET", keyOf(5), "new")).toBe("OK");
+    await product.dashboard.put("slotActionInterval", { value: 0 });
+    await product.dashboard.put("slotActionDisabled", { value: 0 });
+    await product.untilAtRest();
     expect(await product.misplaced()).toEqual([]);
   }, 60_000);
 
