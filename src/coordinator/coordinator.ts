@@ -68,6 +68,11 @@ export interface Leadership {
    * nothing more as soon as somebody else leads. The service checks that, not our clock.
    */
   write(writes: readonly Write[]): Promise<void>;
+  /**
+   * Resolves when the service itself has said, after this was called, that nobody else leads;
+   * throws `LeadershipLost` otherwise. `isHeld` knows only what was so a while ago.
+   */
+  confirm(): Promise<void>;
   /** Gives the lead up and removes the node. */
   release(): Promise<void>;
 }

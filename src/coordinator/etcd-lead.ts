@@ -142,6 +142,11 @@ class EtcdLead implements Leadership {
     });
   }
 
+  /** A write of nothing: it compares, and changes, what every write does. */
+  confirm(): Promise<void> {
+    return this.#sequence.run(() => this.#commit([]));
+  }
+
   release(): Promise<void> {
     return this.#sequence.run(async () => {
       if (this.#tenure.hasEnded) return;

@@ -106,6 +106,10 @@ class DirectoryLead implements Leadership {
     return this.#sequence.run(() => this.store.change(writes, () => this.#check()));
   }
 
+  confirm(): Promise<void> {
+    return this.write([]);
+  }
+
   async release(): Promise<void> {
     await this.#sequence.run(async () => {
       if (this.#tenure.hasEnded) return;

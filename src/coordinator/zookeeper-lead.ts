@@ -150,6 +150,11 @@ class ZookeeperLead implements Leadership {
     });
   }
 
+  /** A write of nothing: it checks, and changes, what every write does. */
+  confirm(): Promise<void> {
+    return this.#sequence.run(() => this.#commit([]));
+  }
+
   release(): Promise<void> {
     return this.#sequence.run(async () => {
       if (this.#tenure.hasEnded) return;

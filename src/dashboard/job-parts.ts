@@ -22,10 +22,11 @@ import {
 import { dropTwins } from "../migration/reverse.ts";
 import { scanSizes } from "../migration/size-scan.ts";
 import type { Login, Passage, Watch } from "../migration/types.ts";
-import { type Group, masterOf } from "../model/group.ts";
+import { masterOf } from "../model/group.ts";
 import type { MigrationJob, PinnedKey } from "../model/migration-job.ts";
 import type { SlotMapping } from "../model/slot-mapping.ts";
 import type { Outcome, Part } from "./next-step.ts";
+import type { Product } from "./product.ts";
 import type { DashboardConfig } from "./settings.ts";
 
 export interface PartCall {
@@ -44,15 +45,14 @@ export function loginOf(config: DashboardConfig): Login {
   return { username: config.productUsername, password: config.productAuth };
 }
 
-export function passageOf(
-  job: MigrationJob,
-  groups: ReadonlyMap<number, Group>,
-  config: DashboardConfig,
-): Passage {
+export function passageOf(job: MigrationJob, product: Product): Passage {
+  const { config, authority } = product;
+  const { groups } = product.records;
   return {
     source: masterOf(groups.get(job.source_id)),
     target: masterOf(groups.get(job.target_id)),
     login: loginOf(config),
+    authority,
     slots: new Set(job.slots),
     jobId: job.id,
     parentId: job.parent,
@@ -171,8 +171,8 @@ async function trim({ job, passage, slots, watch }: PartCall): Promise<Outcome> 
     return new Set(ids.filter((id) => slots[id].group_id !== groupId));
   };
   const all = slots.map(({ id }) => id);
-  const { source, target, login } = passage;
-  await trimServer(source, login, foreign(job.slots, job.source_id), watch);
-  await trimServer(target, login, foreign(all, job.target_id), watch);
+  const { source, target } = passage;
+  await trimServer(source, passage, foreign(job.slots, job.source_id), watch);
+  await trimServer(target, passage, foreign(all, job.target_id), watch);
   return { kind: "done" };
 }

@@ -325,7 +325,7 @@ export class JobRun {
     const { product } = this.options;
     const { records, config } = product;
     const abort = new AbortController();
-    const passage = passageOf(job, records.groups, config);
+    const passage = passageOf(job, product);
     this.#part = { abort, passage };
     const looking = setInterval(() => this.#heedReports(job, part), REPORTS_MS);
     try {
@@ -438,8 +438,7 @@ export class JobRun {
   }
 
   #isSamePassage(job: MigrationJob): boolean {
-    const { records, config } = this.options.product;
-    const { source, target } = passageOf(job, records.groups, config);
+    const { source, target } = passageOf(job, this.options.product);
     return source === this.#part?.passage.source && target === this.#part.passage.target;
   }
 

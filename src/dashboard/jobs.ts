@@ -178,9 +178,13 @@ export class MigrationJobs implements Jobs {
   }
 
   async #chooseMethod(source: number, target: number): Promise<JobMethod> {
-    const { records, config } = this.product;
+    const { records, config, servers } = this.product;
     const from = masterOf(records.groups.get(source));
-    if (from === "") return "keys"; // there are no keys to move
+    if (from === "") {
+      // There are no keys to move, so no job prepares the target.
+      await servers.claim(masterOf(records.groups.get(target)));
+      return "keys";
+    }
     const kinds = [from, masterOf(records.groups.get(target))].map((address) => {
       return describeServer(address, loginOf(config));
     });

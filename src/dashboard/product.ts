@@ -7,6 +7,7 @@
  * `save` them, then tell the proxies. What is saved before it is told survives a crash in between;
  * telling again is harmless.
  */
+import type { Authority } from "../migration/authority.ts";
 import type { Group } from "../model/group.ts";
 import type { MigrationJob } from "../model/migration-job.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
@@ -18,6 +19,8 @@ import type { DashboardConfig } from "./settings.ts";
 
 export interface Product {
   readonly config: DashboardConfig;
+  /** Of this leader, to change something at a server. */
+  readonly authority: Authority;
   readonly records: Records;
   readonly fleet: Fleet;
   readonly servers: Servers;
@@ -119,14 +122,29 @@ export class ProxiesFailed extends Error {
   }
 }
 
+export interface UseOptions {
+  /** Of connecting, and of each call that says nothing else. */
+  readonly timeoutMs?: number;
+  /** The task changes nothing, so nobody has to confirm that we lead. */
+  readonly isReading?: boolean;
+}
+
 /** Connections to servers, with the product's login. */
 export interface Servers {
-  /** Opens (or reuses) a connection for `task`. Throws `ConnectionError` or `ReplyError`. */
+  /**
+   * Opens (or reuses) a connection for `task`. Throws `ConnectionError` or `ReplyError`, and
+   * `LeadershipLost` when another dashboard leads.
+   */
   use<T>(
     address: string,
     task: (client: RedisClient) => Promise<T>,
-    options?: { readonly timeoutMs?: number },
+    options?: UseOptions,
   ): Promise<T>;
+  /**
+   * Resolves when nothing that an earlier leader sent can change this server any more. Call it
+   * before slots are given to a server that no job has prepared. Throws `OperatorError`.
+   */
+  claim(address: string): Promise<void>;
   /** The last polls, by address. */
   readonly polls: ReadonlyMap<string, RedisStats>;
 }

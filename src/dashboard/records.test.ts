@@ -126,6 +126,7 @@ test("after a write that failed half way the store is read anew", async () => {
     isHeld: true,
     lost: new Promise(() => {}),
     release: async () => {},
+    confirm: async () => {},
     write: async (writes: readonly Write[]) => {
       await lab.lead.write(writes.slice(0, 1));
       throw new Error("the line was cut");

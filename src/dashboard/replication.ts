@@ -60,7 +60,7 @@ export async function askStanding(
     return await servers.use(
       address,
       async (client) => standingOf(parseInfo(String(await client.call(["INFO"])))),
-      { timeoutMs },
+      { timeoutMs, isReading: true },
     );
   } catch (error) {
     log.debug(`${address} does not tell its standing: ${messageOf(error)}`);

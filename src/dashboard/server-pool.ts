@@ -1,10 +1,15 @@
 // Connections to servers, with the product's login: opened when they are wanted, kept for the next
 // one who wants them, closed when nobody has for a while. One task at a time has a connection.
+// Those that may change something are admitted by `Authority` first.
 
+import type { Authority } from "../migration/authority.ts";
 import { type ConnectOptions, RedisClient } from "../redis/client.ts";
+import type { UseOptions } from "./product.ts";
 
-/** What the dashboard calls itself at a server. */
-const CONNECTION_NAME = "codis-dashboard";
+/** What the dashboard calls itself at a server when it only reads. */
+const READER_NAME = "codis-dashboard";
+/** In the name of a connection that may change something. */
+const ORDERS = "orders";
 
 const CONNECT_TIMEOUT_MS = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
@@ -22,16 +27,18 @@ export class ServerPool {
   readonly #idle = new Map<string, Idle[]>();
   #isClosed = false;
 
-  constructor(private readonly login: Pick<ConnectOptions, "username" | "password">) {}
+  constructor(
+    private readonly login: Pick<ConnectOptions, "username" | "password">,
+    private readonly authority: Authority,
+  ) {}
 
-  /** `timeoutMs` bounds connecting and each call that says nothing else. */
   async use<T>(
     address: string,
     task: (client: RedisClient) => Promise<T>,
-    options: { readonly timeoutMs?: number } = {},
+    options: UseOptions = {},
   ): Promise<T> {
-    // Only connections with the usual patience can be used again.
-    const isUsual = options.timeoutMs === undefined;
+    // Only connections with the usual patience, and that may change something, can be used again.
+    const isUsual = options.timeoutMs === undefined && options.isReading !== true;
     const client = (isUsual ? this.#take(address) : null) ?? (await this.#open(address, options));
     try {
       return await task(client);
@@ -41,9 +48,9 @@ export class ServerPool {
     }
   }
 
-  /** A connection that its owner closes. */
+  /** A connection that its owner closes, and that changes nothing. */
   open(address: string, timeoutMs: number): Promise<RedisClient> {
-    return this.#open(address, { timeoutMs });
+    return this.#open(address, { timeoutMs, isReading: true });
   }
 
   /** Closes what nobody has wanted lately. */
@@ -63,13 +70,21 @@ export class ServerPool {
     this.#idle.clear();
   }
 
-  #open(address: string, options: { readonly timeoutMs?: number }): Promise<RedisClient> {
-    return RedisClient.connect(address, {
+  async #open(address: string, { timeoutMs, isReading }: UseOptions): Promise<RedisClient> {
+    const client = await RedisClient.connect(address, {
       ...this.login,
-      name: CONNECTION_NAME,
-      connectTimeoutMs: Math.min(options.timeoutMs ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
-      callTimeoutMs: options.timeoutMs ?? CALL_TIMEOUT_MS,
+      name: isReading ? READER_NAME : "",
+      connectTimeoutMs: Math.min(timeoutMs ?? CONNECT_TIMEOUT_MS, CONNECT_TIMEOUT_MS),
+      callTimeoutMs: timeoutMs ?? CALL_TIMEOUT_MS,
     });
+    if (isReading) return client;
+    try {
+      await this.authority.admit(client, ORDERS);
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
   }
 
   #take(address: string): RedisClient | null {

@@ -3,14 +3,15 @@
 // connection and with a patience of its own, so that a slow one delays nobody.
 
 import { log } from "../lib/log.ts";
-import { messageOf } from "../lib/operator-error.ts";
+import { messageOf, OperatorError } from "../lib/operator-error.ts";
+import type { Authority } from "../migration/authority.ts";
 import { askServer } from "../migration/server-kind.ts";
 import { FENCE_KEY } from "../model/fence.ts";
 import type { RedisStats } from "../model/topom-stats.ts";
 import { ConnectionError, type RedisClient } from "../redis/client.ts";
 import { masterAddressOf, parseInfo } from "../redis/info.ts";
 import type { DashboardConfig } from "./settings.ts";
-import type { Servers } from "./product.ts";
+import type { Servers, UseOptions } from "./product.ts";
 import { ServerPool } from "./server-pool.ts";
 
 const POLL_PERIOD_MS = 1_000;
@@ -38,6 +39,7 @@ export interface ServerAnswer {
 
 export interface ServersOptions {
   readonly config: DashboardConfig;
+  readonly authority: Authority;
   /** The servers of all groups, as of now. */
   readonly addresses: () => Iterable<string>;
   /** Called with each answer; must not throw. */
@@ -55,7 +57,8 @@ export class ProductServers implements Servers {
 
   constructor(private readonly options: ServersOptions) {
     const { productUsername, productAuth } = options.config;
-    this.#pool = new ServerPool({ username: productUsername, password: productAuth });
+    const login = { username: productUsername, password: productAuth };
+    this.#pool = new ServerPool(login, options.authority);
   }
 
   get polls(): ReadonlyMap<string, RedisStats> {
@@ -65,9 +68,21 @@ export class ProductServers implements Servers {
   use<T>(
     address: string,
     task: (client: RedisClient) => Promise<T>,
-    options?: { readonly timeoutMs?: number },
+    options?: UseOptions,
   ): Promise<T> {
     return this.#pool.use(address, task, options);
+  }
+
+  async claim(address: string): Promise<void> {
+    if (this.options.authority.hasTakenOver(address)) return;
+    try {
+      // Opening the connection is all that it takes.
+      await this.#pool.use(address, () => Promise.resolve(), { timeoutMs: POLL_TIMEOUT_MS });
+    } catch (error) {
+      throw new OperatorError(
+        `no slots are given to ${address} before it answers this dashboard: ${messageOf(error)}`,
+      );
+    }
   }
 
   start(): void {
@@ -87,6 +102,7 @@ export class ProductServers implements Servers {
   async infoOf(address: string): Promise<Record<string, string>> {
     const { info } = await this.#pool.use(address, (client) => ask(client), {
       timeoutMs: POLL_TIMEOUT_MS,
+      isReading: true,
     });
     return flat(info);
   }
@@ -133,6 +149,7 @@ export class ProductServers implements Servers {
       if (!seat.wasReachable) log.info(`server ${address} answers again`);
       seat.wasReachable = true;
       this.options.onAnswer({ address, info, fenced });
+      void this.#takeOver(seat.client, info.get("run_id") ?? "");
     } catch (error) {
       seat.client?.close();
       seat.client = null;
@@ -149,6 +166,15 @@ export class ProductServers implements Servers {
     } finally {
       seat.isBusy = false;
       seat.dueMs = begunMs + POLL_PERIOD_MS;
+    }
+  }
+
+  /** Servers that nobody uses yet as well: an earlier leader may have been at work there. */
+  async #takeOver(client: RedisClient, runId: string): Promise<void> {
+    try {
+      await this.options.authority.takeOver(client, runId);
+    } catch (error) {
+      log.debug(`${client.address} is not taken over yet: ${messageOf(error)}`);
     }
   }
 }

@@ -3,7 +3,7 @@
 // has arrived of it, or stayed behind, could not be reached any more.
 
 import { ApiError } from "../api/errors.ts";
-import type { Group } from "../model/group.ts";
+import { type Group, masterOf } from "../model/group.ts";
 import { SLOT_COUNT } from "../model/slot.ts";
 import { idleMapping, type SlotMapping } from "../model/slot-mapping.ts";
 import { jobsBySlot } from "./job-records.ts";
@@ -12,7 +12,14 @@ import type { Product, Records } from "./product.ts";
 const MAX_INTERVAL_US = 1_000_000;
 
 /** Gives slots to groups without moving keys. Resolves when all proxies know. */
-export function assignSlots(product: Product, mappings: readonly SlotMapping[]): Promise<void> {
+export async function assignSlots(
+  product: Product,
+  mappings: readonly SlotMapping[],
+): Promise<void> {
+  const { groups } = product.records;
+  const masters = new Set(mappings.map(({ group_id }) => masterOf(groups.get(group_id))));
+  masters.delete(""); // such a group is refused below
+  await Promise.all([...masters].map((master) => product.servers.claim(master)));
   return place(product, mappings, ({ records }, { group_id }) => {
     requireServers(records, group_id);
   });

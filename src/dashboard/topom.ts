@@ -8,10 +8,12 @@
  *          ├─ jobs      slots that move                 sync actions, sentinels, lag, watcher
  *          └─ exclusive: one change of the topology at a time
  */
-import type { Coordinator, Leadership } from "../coordinator/coordinator.ts";
 import { ApiError } from "../api/errors.ts";
+import { type Coordinator, type Leadership, LeadershipLost } from "../coordinator/coordinator.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
+import { Authority } from "../migration/authority.ts";
+import { ConnectionError } from "../redis/client.ts";
 import { Fences } from "./fence.ts";
 import { ProxyFleet } from "./fleet.ts";
 import { Hosts } from "./hosts.ts";
@@ -31,6 +33,7 @@ import { Watcher } from "./watcher.ts";
 const SLOW_CHANGE_MS = 5_000;
 
 export class Topom implements Product {
+  readonly authority: Authority;
   readonly fleet: ProxyFleet;
   readonly servers: ProductServers;
   readonly jobs: MigrationJobs;
@@ -46,8 +49,10 @@ export class Topom implements Product {
     readonly records: StoredRecords,
     readonly leadership: Leadership,
   ) {
+    this.authority = new Authority(records.options.term, () => confirmed(leadership));
     this.servers = new ProductServers({
       config,
+      authority: this.authority,
       addresses: () => serversOf(records),
       onAnswer: (answer) => this.#fences.reconcile(answer),
       onSilence: (address) => this.#fences.forget(address),
@@ -129,6 +134,16 @@ export class Topom implements Product {
     const done = this.#tail.then(run);
     this.#tail = done.catch(() => {});
     return done;
+  }
+}
+
+/** Whether we lead, in the words of those who use connections to servers. */
+async function confirmed(leadership: Leadership): Promise<void> {
+  try {
+    await leadership.confirm();
+  } catch (error) {
+    if (error instanceof LeadershipLost) throw error;
+    throw new ConnectionError(`the coordinator does not say who leads: ${messageOf(error)}`);
   }
 }
 

@@ -20,7 +20,7 @@ import { chunksOf, LENGTH_OF } from "./chunks.ts";
 import { durabilityOf, keep } from "./durable.ts";
 import { fenceTarget } from "./fence.ts";
 import { readAhead } from "./key-scan.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { migrateCommand, outcomeOf } from "./migrate.ts";
 import { removeKeys } from "./remove.ts";
 import { Backoff, isPassing } from "./retry.ts";
@@ -112,9 +112,9 @@ class BigKeyMove {
   }
 
   async #try(): Promise<BigKeyOutcome> {
-    const { source: from, target: to, login, jobId } = this.passage;
-    using source = await Link.openAlone(from, login, linkName(jobId, "big"));
-    using target = await Link.openAlone(to, login, linkName(jobId, "big"));
+    const part = partOf(this.passage.jobId, "big");
+    using source = await Link.openAlone(this.passage.source, this.passage, part);
+    using target = await Link.openAlone(this.passage.target, this.passage, part);
     for (const link of [source, target]) {
       link.mustBeMaster();
       await link.select(this.pin.db);

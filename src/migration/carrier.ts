@@ -15,7 +15,7 @@ import { ReplyError } from "../resp/value.ts";
 import { Breaker } from "./breaker.ts";
 import { durabilityOf, keep, type Durability } from "./durable.ts";
 import { fenceTarget } from "./fence.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { MIGRATE_CALL_TIMEOUT_MS, migrateCommand } from "./migrate.ts";
 import { outcomeOf, type MigrateOutcome } from "./migrate.ts";
 import { removeKeys } from "./remove.ts";
@@ -74,9 +74,9 @@ export class Carrier implements Disposable {
   /** For the end: a MIGRATE whose connection was lost is over when this resolves, if it can be. */
   async settle(): Promise<void> {
     if (this.#source === null || this.#source.client.isOpen) return;
-    const { source, login, jobId } = this.passage;
+    const { source, jobId } = this.passage;
     try {
-      using link = await Link.openAlone(source, login, linkName(jobId, "keys"));
+      using link = await Link.openAlone(source, this.passage, partOf(jobId, "keys"));
       assert(link.client.isOpen, "a link that was opened is open");
     } catch {
       // Out of reach. Whoever turns the job back has to reach it first (`silenceJob`).
@@ -239,8 +239,8 @@ export class Carrier implements Disposable {
 
   async #openSource(): Promise<Link> {
     if (this.#source?.client.isOpen) return this.#source;
-    const { source, login, jobId } = this.passage;
-    this.#source = await Link.openAlone(source, login, linkName(jobId, "keys"));
+    const { source, jobId } = this.passage;
+    this.#source = await Link.openAlone(source, this.passage, partOf(jobId, "keys"));
     if (this.#source.kind.runId !== this.sourceRunId) throw new SourceRestarted(source);
     return this.#source;
   }
@@ -248,8 +248,8 @@ export class Carrier implements Disposable {
   /** A replica that takes writes would lose the keys at its next sync: hence the look each time. */
   async #openTarget(): Promise<Link> {
     if (this.#target?.client.isOpen) return this.#target;
-    const { target, login, jobId } = this.passage;
-    this.#target = await Link.open(target, login, linkName(jobId, "target"));
+    const { target, jobId } = this.passage;
+    this.#target = await Link.open(target, this.passage, partOf(jobId, "target"));
     this.#target.mustBeMaster();
     return this.#target;
   }

@@ -9,7 +9,7 @@ import { ConnectionError, type Argument } from "../redis/client.ts";
 import { keysByDatabase, parseInfo, totalKeys, type Info } from "../redis/info.ts";
 import { ReplyError } from "../resp/value.ts";
 import { durabilityOf } from "./durable.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { migrateCommand, outcomeOf, unreadable, WRONG_DUMP } from "./migrate.ts";
 import { kindText, textOf, type ServerKind } from "./server-kind.ts";
 import { MigrationStopped, type Pace, type Passage } from "./types.ts";
@@ -32,9 +32,9 @@ export async function checkPassage(
   pace: Pace,
 ): Promise<PassageFacts> {
   try {
-    const { login, jobId } = passage;
-    using source = await Link.open(passage.source, login, linkName(jobId, "check"));
-    using target = await Link.open(passage.target, login, linkName(jobId, "check"));
+    const part = partOf(passage.jobId, "check");
+    using source = await Link.open(passage.source, passage, part);
+    using target = await Link.open(passage.target, passage, part);
     const sourceInfo = await source.info();
     checkKinds(source, target, method);
     await checkDatabases(sourceInfo, target);
@@ -44,7 +44,7 @@ export async function checkPassage(
       const trouble = await tryMigrate(source, target, passage);
       if (trouble !== "") throw new MigrationStopped(trouble);
     }
-    if (method === "replica") await mustBeReadable(source, target, jobId);
+    if (method === "replica") await mustBeReadable(source, target, passage.jobId);
     return {
       source: source.kind,
       target: target.kind,
@@ -59,8 +59,7 @@ export async function checkPassage(
 
 /** Whether the target takes `bytes` more without evicting or refusing. */
 export async function checkRoom(passage: Passage, bytes: number): Promise<void> {
-  const { login, jobId } = passage;
-  using target = await Link.open(passage.target, login, linkName(jobId, "check"));
+  using target = await Link.open(passage.target, passage, partOf(passage.jobId, "check"));
   const info = await target.info("memory");
   const most = Number(info.get("maxmemory") ?? 0);
   const free = most - Number(info.get("used_memory") ?? 0);

@@ -7,7 +7,7 @@ import { assert } from "../lib/assert.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import type { Argument } from "../redis/client.ts";
 import { ReplyError } from "../resp/value.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { Pacer } from "./pacer.ts";
 import { isPassing } from "./retry.ts";
 import { SlotTroubles } from "./slot-troubles.ts";
@@ -55,8 +55,9 @@ export async function moveByCodis(
   return { clean, moved, scanned: 0 };
 }
 
-async function openSource({ source, login, jobId }: Passage): Promise<Link> {
-  const link = await Link.openAlone(source, login, linkName(jobId, "codis"));
+async function openSource(passage: Passage): Promise<Link> {
+  const { source, jobId } = passage;
+  const link = await Link.openAlone(source, passage, partOf(jobId, "codis"));
   link.mustBeMaster();
   if (link.kind.isCodis) return link;
   link[Symbol.dispose]();

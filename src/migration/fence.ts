@@ -4,10 +4,8 @@
 // back after a deletion. So the connection is ended at the target before the next attempt.
 
 import { RedisClient } from "../redis/client.ts";
-import { keysByDatabase, parseInfo } from "../redis/info.ts";
 import { endConnections, type ServerConnection } from "./connections.ts";
-import { linkName } from "./link.ts";
-import { textOf } from "./server-kind.ts";
+import { Link, partOf } from "./link.ts";
 import type { Login, Passage } from "./types.ts";
 
 /** What a connection may have said last that a server opened for MIGRATE. */
@@ -28,30 +26,26 @@ function isMigrateConnection({ name, command }: ServerConnection): boolean {
 }
 
 /**
- * Ends whatever another dashboard (or this one before a crash) still runs at both servers for this
- * job, and for the one that its slots were in before. Call it when a job is taken over, before its
- * next step, with no part of it running.
+ * Ends whatever another dashboard (that opening a link sees to) or this one still runs at both
+ * servers for this job, and for the one that its slots were in before. Call it when a job is taken
+ * over, before its next step, with no part of it running.
  */
 export async function silenceJob(passage: Passage): Promise<void> {
-  const jobs = [passage.jobId, ...(passage.parentId === undefined ? [] : [passage.parentId])];
-  const prefixes = jobs.map((id) => linkName(id, ""));
-  const ends = [passage.source, passage.target];
-  for (const address of ends) {
-    using client = await RedisClient.connect(address, {
-      ...passage.login,
-      name: "codis-fence",
-      bytes: true,
-    });
-    await endConnections(client, ({ name }) => prefixes.some((each) => name.startsWith(each)));
-    if (address === passage.source) await cancelBatches(client);
+  const { source, target, login, authority, jobId, parentId } = passage;
+  const jobs = [jobId, ...(parentId === undefined ? [] : [parentId])];
+  const prefixes = jobs.map((id) => authority.nameOf(partOf(id, "")));
+  for (const address of [source, target]) {
+    using link = await Link.open(address, passage, "silence");
+    const isOfJob = (name: string): boolean => prefixes.some((each) => name.startsWith(each));
+    await endConnections(link.client, ({ name }) => isOfJob(name));
+    if (address === source) await cancelBatches(link);
   }
-  for (const address of ends) await fenceTarget(address, passage.login);
+  for (const address of [source, target]) await fenceTarget(address, login);
 }
 
 /** A batch of a codis-server goes on without whoever asked for it. Others know no such command. */
-async function cancelBatches(client: RedisClient): Promise<void> {
-  const databases = keysByDatabase(parseInfo(textOf(await client.call(["INFO", "keyspace"]))));
-  for (const database of databases.keys()) {
-    await client.pipeline([["SELECT", database], ["SLOTSMGRT-ASYNC-CANCEL"]]);
+async function cancelBatches(link: Link): Promise<void> {
+  for (const database of await link.databases()) {
+    await link.pipeline([["SELECT", database], ["SLOTSMGRT-ASYNC-CANCEL"]]);
   }
 }

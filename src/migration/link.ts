@@ -1,9 +1,9 @@
 /**
- * A connection of the engine to one of its two servers, named so that it can be found and ended at
- * the server by whoever takes a job over: `codis-mover-<job>-<part>`. Values are bytes.
+ * A connection of the engine to one of its two servers: named for its leader, job and part, and
+ * used only while that leader leads (`authority.ts`). Values are bytes.
  *
  * A command that was sent when a connection broke may still run at the server. `openAlone` ends
- * such an heir-loom first: once it has resolved, no older connection of that name says anything.
+ * such an heir-loom first: once it has resolved, no older connection of that part says anything.
  */
 import { ConnectionError, RedisClient, type Argument } from "../redis/client.ts";
 import { keysByDatabase, parseInfo, type Info } from "../redis/info.ts";
@@ -11,11 +11,14 @@ import { type Reply, ReplyError } from "../resp/value.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import { endConnections } from "./connections.ts";
 import { askServer, textOf, type ServerKind } from "./server-kind.ts";
-import { MigrationStopped, type Login } from "./types.ts";
+import { type Access, MigrationStopped, type Login } from "./types.ts";
 
-export function linkName(jobId: number, part: string): string {
-  return `codis-mover-${jobId}-${part}`;
+/** A part of a job, in the names of its connections. */
+export function partOf(jobId: number, part: string): string {
+  return `${jobId}-${part}`;
 }
+
+const OPENING = "opening";
 
 export class Link implements Disposable {
   #database = 0;
@@ -26,9 +29,11 @@ export class Link implements Disposable {
   ) {}
 
   /** Throws `ConnectionError`, or `MigrationStopped` when the login is refused. */
-  static async open(address: string, login: Login, name: string): Promise<Link> {
-    const client = await connect(address, login, name);
+  static async open(address: string, access: Access, part: string): Promise<Link> {
+    const { login, authority } = access;
+    const client = await connect(address, login);
     try {
+      await authority.admit(client, part);
       const { kind } = await askServer(client);
       return new Link(client, kind);
     } catch (error) {
@@ -37,10 +42,14 @@ export class Link implements Disposable {
     }
   }
 
-  /** The same, after every other connection of that name has ended. */
-  static async openAlone(address: string, login: Login, name: string): Promise<Link> {
-    const client = await connect(address, login, "");
+  /** The same, after every other connection for that part has ended. */
+  static async openAlone(address: string, access: Access, part: string): Promise<Link> {
+    const { login, authority } = access;
+    const client = await connect(address, login);
     try {
+      // The name says whose it is at all times; which part, when it is the only one.
+      await authority.admit(client, OPENING);
+      const name = authority.nameOf(part);
       await endConnections(client, (each) => each.name === name);
       await client.pipeline([["CLIENT", "SETNAME", name]]);
       const { kind } = await askServer(client);
@@ -92,9 +101,9 @@ export class Link implements Disposable {
   }
 }
 
-async function connect(address: string, login: Login, name: string): Promise<RedisClient> {
+async function connect(address: string, login: Login): Promise<RedisClient> {
   try {
-    return await RedisClient.connect(address, { ...login, name, bytes: true });
+    return await RedisClient.connect(address, { ...login, bytes: true });
   } catch (error) {
     throw error instanceof ReplyError ? refusal(address, login, error) : error;
   }

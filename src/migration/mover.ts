@@ -11,7 +11,7 @@ import type { PinnedKey } from "../model/migration-job.ts";
 import { ReplyError } from "../resp/value.ts";
 import { Carrier, SourceRestarted } from "./carrier.ts";
 import { readAhead, scanKeys, type KeyPage } from "./key-scan.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { BatchSize, Pacer } from "./pacer.ts";
 import { PendingKeys } from "./pending-keys.ts";
 import type { RecentlyMoved } from "./recently-moved.ts";
@@ -111,8 +111,8 @@ class Mover {
   }
 
   async #tryPass(): Promise<void> {
-    const { source, login, jobId } = this.passage;
-    using scan = await Link.openAlone(source, login, linkName(jobId, "scan"));
+    const { source, jobId } = this.passage;
+    using scan = await Link.openAlone(source, this.passage, partOf(jobId, "scan"));
     scan.mustBeMaster();
     await this.#dropStale(scan);
     using carrier = new Carrier(this.passage, this.watch, this.troubles, scan.kind.runId);

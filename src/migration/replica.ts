@@ -11,13 +11,13 @@ import type { Argument } from "../redis/client.ts";
 import { keysByDatabase, masterAddressOf, totalKeys, type Info } from "../redis/info.ts";
 import { ReplyError } from "../resp/value.ts";
 import { scanKeys } from "./key-scan.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { rest } from "./pacer.ts";
 import { Backoff, isPassing } from "./retry.ts";
 import { isAtLeast, textOf } from "./server-kind.ts";
 import { SlotTroubles } from "./slot-troubles.ts";
 import { sweepAway } from "./sweep.ts";
-import { MigrationStopped, type Login, type Passage, type Watch } from "./types.ts";
+import { type Access, MigrationStopped, type Login, type Passage, type Watch } from "./types.ts";
 
 /** So far behind the source the target may be when the slots are held. */
 const CLOSE_BYTES = 1024 * 1024;
@@ -167,17 +167,17 @@ export async function isTargetPromoted(passage: Passage): Promise<boolean> {
 /** Gives up before the promotion: the target is a master again, and loses what it copied. */
 export async function detachReplica(passage: Passage, watch: Watch): Promise<void> {
   await promoteTarget(passage);
-  await trimServer(passage.target, passage.login, new Set(ALL_SLOTS), watch);
+  await trimServer(passage.target, passage, new Set(ALL_SLOTS), watch);
 }
 
 /** Deletes the keys of these slots at one server. How many. */
 export async function trimServer(
   address: string,
-  login: Login,
+  access: Access,
   slots: ReadonlySet<number>,
   watch: Watch,
 ): Promise<number> {
-  return await sweepAway({ address, login, slots, name: "codis-mover-trim" }, watch);
+  return await sweepAway({ address, access, slots, part: "trim" }, watch);
 }
 
 async function hasKeysOfClients(link: Link): Promise<boolean> {
@@ -186,8 +186,8 @@ async function hasKeysOfClients(link: Link): Promise<boolean> {
   return false;
 }
 
-async function openEnd({ login, jobId }: Passage, address: string, part: string): Promise<Link> {
-  return await Link.open(address, login, linkName(jobId, part));
+async function openEnd(passage: Passage, address: string, part: string): Promise<Link> {
+  return await Link.open(address, passage, partOf(passage.jobId, part));
 }
 
 function mustFollow(target: Info, { source, target: address }: Passage): void {

@@ -4,7 +4,7 @@
 import { totalKeys } from "../redis/info.ts";
 import { ReplyError } from "../resp/value.ts";
 import { silenceJob } from "./fence.ts";
-import { Link, linkName } from "./link.ts";
+import { Link, partOf } from "./link.ts";
 import { removeKeys } from "./remove.ts";
 import { sweep, type Sweep } from "./sweep.ts";
 import type { Passage, Watch } from "./types.ts";
@@ -15,19 +15,21 @@ import type { Passage, Watch } from "./types.ts";
  */
 export async function dropTwins(passage: Passage, watch: Watch): Promise<number> {
   await silenceJob(passage);
-  const { source, target, login, jobId } = passage;
-  const name = linkName(jobId, "reverse");
-  using sourceLink = await Link.open(source, login, name);
-  using targetLink = await Link.open(target, login, name);
+  const { source, target, jobId } = passage;
+  const part = partOf(jobId, "reverse");
+  using sourceLink = await Link.open(source, passage, part);
+  using targetLink = await Link.open(target, passage, part);
   const sourceKeys = totalKeys(await sourceLink.info("keyspace"));
   const targetKeys = totalKeys(await targetLink.info("keyspace"));
   // Clients wait: the server with fewer keys is the one to go through.
   return await sweep(targetKeys <= sourceKeys ? byTarget(passage) : bySource(passage), watch);
 }
 
-function byTarget({ source, target, login, slots, jobId }: Passage): Sweep {
+function byTarget(passage: Passage): Sweep {
+  const { source, target, slots, jobId } = passage;
   return {
-    ...{ address: target, login, slots, name: linkName(jobId, "reverse"), partner: source },
+    ...{ address: target, access: passage, slots, part: partOf(jobId, "reverse") },
+    partner: source,
     onPage: async (page, _, sourceLink) => {
       await sourceLink.select(page.database);
       return await removeKeys(sourceLink, page.keys);
@@ -35,9 +37,11 @@ function byTarget({ source, target, login, slots, jobId }: Passage): Sweep {
   };
 }
 
-function bySource({ source, target, login, slots, jobId }: Passage): Sweep {
+function bySource(passage: Passage): Sweep {
+  const { source, target, slots, jobId } = passage;
   return {
-    ...{ address: source, login, slots, name: linkName(jobId, "reverse"), partner: target },
+    ...{ address: source, access: passage, slots, part: partOf(jobId, "reverse") },
+    partner: target,
     onPage: async (page, link, targetLink) => {
       await targetLink.select(page.database);
       const found = await targetLink.pipeline(page.keys.map((key) => ["EXISTS", key]));

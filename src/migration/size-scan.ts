@@ -1,6 +1,6 @@
 // How much there is to move, and which keys of it are too large for MIGRATE.
 
-import { linkName } from "./link.ts";
+import { partOf } from "./link.ts";
 import { pinOf } from "./mover.ts";
 import { SizeProbe } from "./sizes.ts";
 import { sweep } from "./sweep.ts";
@@ -13,12 +13,12 @@ export interface SlotSizes {
 
 /** One scan of the source. Big keys are told by `Watch.onBigKey`; totals are for the progress. */
 export async function scanSizes(passage: Passage, watch: Watch): Promise<SlotSizes> {
-  const { source, login, slots, jobId, bigKeys } = passage;
+  const { source, slots, jobId, bigKeys } = passage;
   let [keys, bytes] = [0, 0];
   let probe: SizeProbe | null = null;
   await sweep(
     {
-      ...{ address: source, login, slots, name: linkName(jobId, "sizes") },
+      ...{ address: source, access: passage, slots, part: partOf(jobId, "sizes") },
       onBegin: () => {
         [keys, bytes] = [0, 0];
         probe = null;

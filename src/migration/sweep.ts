@@ -10,14 +10,14 @@ import { Pacer } from "./pacer.ts";
 import { removeKeys } from "./remove.ts";
 import { Backoff, isPassing } from "./retry.ts";
 import { SlotTroubles } from "./slot-troubles.ts";
-import { MigrationStopped, type Login, type Watch } from "./types.ts";
+import { type Access, MigrationStopped, type Watch } from "./types.ts";
 
 export interface Sweep {
   readonly address: string;
-  readonly login: Login;
+  readonly access: Access;
   readonly slots: ReadonlySet<number>;
-  /** Of the connection; older ones of the same name are ended first. */
-  readonly name: string;
+  /** Names the connection; older ones for the same part are ended first. */
+  readonly part: string;
   /** Another server that `onPage` needs. */
   readonly partner?: string;
   /** The scan begins, for the first time or again. */
@@ -34,7 +34,7 @@ export async function sweep(what: Sweep, watch: Watch): Promise<number> {
   for (;;) {
     watch.signal.throwIfAborted();
     try {
-      using link = await Link.openAlone(what.address, what.login, what.name);
+      using link = await Link.openAlone(what.address, what.access, what.part);
       link.mustBeMaster();
       using partner = await openPartner(what, link);
       what.onBegin?.();
@@ -59,9 +59,9 @@ export async function sweep(what: Sweep, watch: Watch): Promise<number> {
   }
 }
 
-async function openPartner({ partner, login, name }: Sweep, link: Link): Promise<Link> {
+async function openPartner({ partner, access, part }: Sweep, link: Link): Promise<Link> {
   if (partner === undefined) return link;
-  const opened = await Link.openAlone(partner, login, `${name}-partner`);
+  const opened = await Link.openAlone(partner, access, `${part}-partner`);
   opened.mustBeMaster();
   return opened;
 }

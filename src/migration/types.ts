@@ -6,12 +6,19 @@
 // way any more: no MIGRATE, no deletion. Everything may be run again from its beginning.
 
 import type { PinnedKey } from "../model/migration-job.ts";
+import type { Authority } from "./authority.ts";
 
 /** How to log in at a server. */
 export interface Login {
   /** Empty: the default user. */
   readonly username: string;
   readonly password: string;
+}
+
+/** What it takes to change something at a server. */
+export interface Access {
+  readonly login: Login;
+  readonly authority: Authority;
 }
 
 /** From which size on a key is too large for MIGRATE, and goes over in pieces instead. */
@@ -21,10 +28,9 @@ export interface BigKeyLimits {
 }
 
 /** Where keys go from and to. The databases are all that the source has keys in. */
-export interface Passage {
+export interface Passage extends Access {
   readonly source: string;
   readonly target: string;
-  readonly login: Login;
   readonly slots: ReadonlySet<number>;
   readonly jobId: number;
   /** Another job that has moved keys of these slots, and may have left something behind. */

@@ -161,6 +161,7 @@ function leadContract(test: SystemTest, { start }: Contract): void {
     const { coordinator } = owned;
     const lead = await coordinator.lead(path, "model", { ttlMs: TTL_MS });
     expect(lead.isHeld).toBe(true);
+    await lead.confirm();
     expect(await coordinator.read(path)).toBe("model");
     await lead.write([
       { kind: "put", path: "/codis3/lab/sentinel", data: "old" },
@@ -171,12 +172,14 @@ function leadContract(test: SystemTest, { start }: Contract): void {
     ]);
     expect(await coordinator.read("/codis3/lab/sentinel")).toBeNull();
     expect(await coordinator.read("/codis3/lab/group/group-0001")).toBe("group");
+    await Promise.all([lead.confirm(), lead.write([]), lead.confirm()]);
     await lead.release();
     expect(lead.isHeld).toBe(false);
     expect(await lead.lost).toContain("given up");
     expect(await coordinator.read(path)).toBeNull();
     const late = lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data: "late" }]);
     await expect(late).rejects.toBeInstanceOf(LeadershipLost);
+    await expect(lead.confirm()).rejects.toBeInstanceOf(LeadershipLost);
     expect(await coordinator.read("/codis3/lab/sentinel")).toBeNull();
   });
 
@@ -228,6 +231,7 @@ function lossContract(test: SystemTest, { start }: Contract): void {
     await using other = openService(service);
     const lead = await first.coordinator.lead(path, "first", { ttlMs: TTL_MS });
     await other.coordinator.remove(path);
+    await expect(lead.confirm()).rejects.toBeInstanceOf(LeadershipLost);
     const write = lead.write([{ kind: "put", path: "/codis3/lab/sentinel", data: "x" }]);
     await expect(write).rejects.toBeInstanceOf(LeadershipLost);
     expect(await lead.lost).not.toBe("");

@@ -1,7 +1,7 @@
 // What the mover does when one of its two servers dies, hangs or comes back as another process.
 import { expect } from "bun:test";
 import { fenceTarget, silenceJob } from "../../src/migration/fence.ts";
-import { Link, linkName } from "../../src/migration/link.ts";
+import { Link, partOf } from "../../src/migration/link.ts";
 import { moveKeys, movePass } from "../../src/migration/mover.ts";
 import { RecentlyMoved } from "../../src/migration/recently-moved.ts";
 import type { Redis } from "../harness/redis.ts";
@@ -128,16 +128,16 @@ test("whoever takes a job over ends the connections of its former owner first", 
   await using source = await startServer();
   await using target = await startServer();
   const passage = passageOf(source, target);
-  using old = await Link.open(source.address, NO_LOGIN, linkName(passage.jobId, "keys"));
-  using other = await Link.open(source.address, NO_LOGIN, linkName(70, "keys"));
+  using old = await Link.open(source.address, passage, partOf(passage.jobId, "keys"));
+  using other = await Link.open(source.address, passage, partOf(70, "keys"));
   await silenceJob(passage);
   await old.client.closed;
   expect(other.client.isOpen).toBe(true);
   // A part of job 70 was called back as job 7.
   await silenceJob({ ...passage, parentId: 70 });
   await other.client.closed;
-  using first = await Link.openAlone(source.address, NO_LOGIN, linkName(7, "keys"));
-  using second = await Link.openAlone(source.address, NO_LOGIN, linkName(7, "keys"));
+  using first = await Link.openAlone(source.address, passage, partOf(7, "keys"));
+  using second = await Link.openAlone(source.address, passage, partOf(7, "keys"));
   await first.client.closed;
   expect(second.client.isOpen).toBe(true);
 });

@@ -1,5 +1,6 @@
 // What the tests of the migration engine share: a passage between two servers, a watch that keeps
 // what it is told, and data of every type.
+import { Authority } from "../../src/migration/authority.ts";
 import type { PinnedKey } from "../../src/model/migration-job.ts";
 import { SLOT_COUNT } from "../../src/model/slot.ts";
 import type { KeySize, Pace, Passage, Watch } from "../../src/migration/types.ts";
@@ -11,6 +12,11 @@ export const ALL_SLOTS: ReadonlySet<number> = new Set(
   Array.from({ length: SLOT_COUNT }, (_, i) => i),
 );
 
+/** Leads, whoever asks. */
+export function leader(term: number): Authority {
+  return new Authority(term, () => Promise.resolve());
+}
+
 export function passageOf(
   source: { readonly address: string },
   target: { readonly address: string },
@@ -20,6 +26,7 @@ export function passageOf(
     source: source.address,
     target: target.address,
     login: { username: "", password: "" },
+    authority: leader(1),
     slots: ALL_SLOTS,
     jobId: 7,
     bigKeys: { bytes: 1024 * 1024, elements: 5_000 },

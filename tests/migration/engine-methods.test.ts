@@ -120,8 +120,8 @@ test("a replica follows and is promoted with all the data, then each end is trim
   await target.call("AUTH", "word");
   expect(await target.call("GET", "last")).toBe("written");
   const others = new Set(Array.from({ length: 512 }, (_, slot) => 512 + slot));
-  await trimServer(source.address, login, slots, watch);
-  await trimServer(target.address, login, others, watch);
+  await trimServer(source.address, passage, slots, watch);
+  await trimServer(target.address, passage, others, watch);
   expect((await keysAt(source)) + (await keysAt(target))).toBe(2_001);
   for (let i = 0; i < 100; i++) {
     const place = slots.has(slotOfKey(`key:${i}`)) ? target : source;
