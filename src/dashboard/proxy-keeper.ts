@@ -66,10 +66,12 @@ export class ProxyKeeper implements Part {
       if (this.#timer === null) return;
       await this.#noteKind(link, stats);
       await this.fleet.outbid(stats);
+      // The figures of an original proxy do not tell what it has.
+      if (link.isLegacy || !stats.online) await this.#noteRestart(link);
       if (!needsBringUp(link, stats)) this.#note(link, seat, "");
       else if (!link.isComingUp) {
         // Polls go on meanwhile: they tell whether the proxy lives.
-        this.#bringUp(link, stats).catch((error: unknown) => {
+        this.#bringUp(link).catch((error: unknown) => {
           this.#note(link, seat, messageOf(error));
         });
       }
@@ -80,8 +82,7 @@ export class ProxyKeeper implements Part {
     }
   }
 
-  async #bringUp(link: ProxyLink, stats: ProxyStats): Promise<void> {
-    if (!stats.online) await this.#noteRestart(link);
+  async #bringUp(link: ProxyLink): Promise<void> {
     await this.fleet.bringUp(link);
     log.info(`${link.name} at ${link.model.admin_addr} has all slots and is online`);
   }
@@ -95,12 +96,13 @@ export class ProxyKeeper implements Part {
     });
   }
 
-  /** The process and its start are others now. */
+  /** The process and its start are others now; it may be online, but has no slots. */
   async #noteRestart(link: ProxyLink): Promise<void> {
     const { admin_addr, token, start_time } = link.model;
     const reply = await callRoute(admin_addr, PROXY_ROUTES.model, { params: {}, timeoutMs: 3_000 });
     const found = parseProxyModel(reply, "the proxy's model");
     if (found.token !== token || found.start_time === start_time) return;
+    link.lacksSomething = true;
     await this.#amend(link, ({ id, fencing, fenced }) => ({ ...found, id, fencing, fenced }));
   }
 

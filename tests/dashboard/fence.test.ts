@@ -146,6 +146,9 @@ test("proxies of the original must all acknowledge", async () => {
   expect(original.slots.get(9)?.backend_addr).toBe(first.address);
   const { models } = (await dashboard.overview()).stats.proxy;
   expect(models[0].fencing).toBeUndefined();
+  // Its figures do not tell that it was restarted in the middle of its bring-up.
+  original.restart();
+  await until(() => original.slots.get(9)?.backend_addr === first.address);
   original[Symbol.dispose]();
   const refused = await dashboard.assign(0, 9, 2).catch(String);
   expect(refused).toContain(`proxy-[${original.model.token}] resync slots failed`);

@@ -12,7 +12,7 @@ import { ReplyDecoder } from "../../src/resp/value.ts";
 
 /** A proxy that does everything but serve clients. */
 export class StandInProxy implements Disposable {
-  readonly model: ProxyModel;
+  model: ProxyModel;
   readonly slots = new Map<number, SlotFill>();
   isOnline = false;
   fills = 0;
@@ -43,6 +43,12 @@ export class StandInProxy implements Disposable {
     const proxy = new StandInProxy(server, await server.listen("127.0.0.1", 0), index, stats);
     server.serve({ routes: PROXY_ROUTES, handlers: proxy.#handlers(), authorize: () => {} });
     return proxy;
+  }
+
+  /** Another process at the same place, which somebody has put online already. */
+  restart(): void {
+    this.slots.clear();
+    this.model = { ...this.model, start_time: new Date().toISOString() };
   }
 
   [Symbol.dispose](): void {
