@@ -18,6 +18,7 @@ const PROGRAMS = {
     "redis-benchmark": "redis-tools",
     "redis-sentinel": "redis-sentinel",
     etcd: "etcd-server",
+    openssl: "openssl",
     java: "zookeeper",
     [ZOOKEEPER]: "zookeeper",
   },

@@ -4,6 +4,7 @@
 import { DASHBOARD_ROUTES as routes } from "../api/dashboard-routes.ts";
 import type { AnyRoute } from "../api/route.ts";
 import { PROXY_ROUTES as proxyRoutes } from "../api/routes.ts";
+import { ETCD_TLS_OPTIONS } from "../coordinator/tls-options.ts";
 import type { Arguments } from "../lib/args.ts";
 import { OperatorError } from "../lib/operator-error.ts";
 import { readLogLevel } from "../lib/program-options.ts";
@@ -35,7 +36,7 @@ export interface Form {
 
 const WHICH_PROXY = ["addr", "token", "pid"];
 const WHICH_STORE = [...KINDS];
-const STORE_AUTH = ["zookeeper-auth", "etcd-auth"];
+const STORE_AUTH = ["zookeeper-auth", "etcd-auth", ...ETCD_TLS_OPTIONS.map(({ name }) => name)];
 
 // ------------------------------------------------------------------------------------ one proxy
 

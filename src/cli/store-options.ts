@@ -2,6 +2,7 @@
 
 import { openCoordinator } from "../coordinator/open.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
+import { ETCD_TLS_OPTIONS, etcdTlsFiles } from "../coordinator/tls-options.ts";
 import type { Arguments, Option } from "../lib/args.ts";
 import { OperatorError } from "../lib/operator-error.ts";
 
@@ -17,6 +18,7 @@ export const STORE_OPTIONS: readonly Option[] = [
   { name: "zookeeper-auth", argument: "USR:PWD", doc: "The account at ZooKeeper." },
   { name: "etcd", argument: "ADDR", doc: "The coordinator is this etcd." },
   { name: "etcd-auth", argument: "USR:PWD", doc: "The account at etcd." },
+  ...ETCD_TLS_OPTIONS,
   { name: "etcd-v2", argument: "ADDR", doc: "The old tree of this etcd, only to read." },
   { name: "etcd-v2-auth", argument: "USR:PWD", doc: "The account at that etcd." },
   { name: "filesystem", argument: "ROOT", doc: "The coordinator is this directory." },
@@ -38,5 +40,6 @@ export function openFrom(given: Arguments): Coordinator {
     name: kind,
     address: given.must(kind),
     ...(auth === undefined ? {} : { auth: given.must(auth) }),
+    tls: etcdTlsFiles(given),
   });
 }

@@ -4,6 +4,7 @@
 
 import { codeOf, messageOf, OperatorError } from "../lib/operator-error.ts";
 import { OutcomeUnknown, sleep } from "./patience.ts";
+import { certificateTrouble, type TlsMaterial } from "./tls.ts";
 
 /** One endpoint has so long to answer. */
 const CALL_TIMEOUT_MS = 2_000;
@@ -65,9 +66,9 @@ export class EtcdClient {
   constructor(
     address: string,
     private readonly auth: string,
+    private readonly tls: TlsMaterial | null,
   ) {
-    const texts = address.split(",").map((text) => text.trim());
-    this.#endpoints = texts.filter((text) => text !== "").map(endpointOf);
+    this.#endpoints = endpointsOf(address, tls);
   }
 
   close(): void {
@@ -94,7 +95,7 @@ export class EtcdClient {
           this.#token = "";
           continue;
         }
-        if (options.isOnce === true && !UNSENT.includes(codeOf(error))) {
+        if (options.isOnce === true && !isUnsent(codeOf(error))) {
           throw new OutcomeUnknown(`${this.#names()} did not answer (${messageOf(error)})`);
         }
         if (performance.now() > deadline) {
@@ -129,6 +130,7 @@ export class EtcdClient {
       body: JSON.stringify(body),
       headers: this.#token === "" || this.#token === "none" ? {} : { Authorization: this.#token },
       signal: AbortSignal.any([timeout, this.#abort.signal]),
+      ...(this.tls === null ? {} : { tls: this.tls }),
     });
     const text = await response.text();
     if (response.ok) return JSON.parse(text);
@@ -143,12 +145,24 @@ export class EtcdClient {
   }
 }
 
-function endpointOf(text: string): string {
-  return (text.includes("://") ? text : `http://${text}`).replace(/\/+$/, "");
+/** Where no scheme is said, files for TLS say that it is meant. */
+export function endpointsOf(address: string, tls: TlsMaterial | null): string[] {
+  const scheme = tls === null ? "http" : "https";
+  const texts = address.split(",").map((text) => text.trim());
+  return texts
+    .filter((text) => text !== "")
+    .map((text) => (text.includes("://") ? text : `${scheme}://${text}`).replace(/\/+$/, ""));
 }
 
-function whyOf(error: unknown): string {
-  return codeOf(error) === "ECONNREFUSED" ? "nothing listens there" : messageOf(error);
+/** Nothing has reached the endpoint, or nothing but a greeting. */
+function isUnsent(code: string): boolean {
+  return UNSENT.includes(code) || certificateTrouble(code) !== "";
+}
+
+export function whyOf(error: unknown): string {
+  const code = codeOf(error);
+  if (code === "ECONNREFUSED") return "nothing listens there";
+  return certificateTrouble(code) || messageOf(error);
 }
 
 function refusalOf(text: string, status: number): { code: number; message: string } {

@@ -2,10 +2,12 @@
 // its records can be dumped and restored elsewhere. The server must have the old interface switched
 // on (--enable-v2), as it must for the original.
 
-import { messageOf, OperatorError } from "../lib/operator-error.ts";
+import { OperatorError } from "../lib/operator-error.ts";
 import { RecordReader } from "../model/json.ts";
 import type { Announcement, Coordinator, Leadership } from "./coordinator.ts";
+import { endpointsOf, whyOf } from "./etcd-client.ts";
 import { sleep } from "./patience.ts";
+import type { TlsMaterial } from "./tls.ts";
 import { checkPath } from "./tree-path.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
@@ -25,9 +27,9 @@ export class EtcdV2Reader implements Coordinator {
   constructor(
     address: string,
     private readonly auth: string,
+    private readonly tls: TlsMaterial | null,
   ) {
-    const texts = address.split(",").map((text) => text.trim().replace(/\/+$/, ""));
-    this.#endpoints = texts.map((text) => (text.includes("://") ? text : `http://${text}`));
+    this.#endpoints = endpointsOf(address, tls);
   }
 
   async read(path: string): Promise<string | null> {
@@ -82,7 +84,7 @@ export class EtcdV2Reader implements Coordinator {
           return await this.#getFrom(endpoint, path);
         } catch (error) {
           if (error instanceof OperatorError) throw error;
-          why = messageOf(error);
+          why = whyOf(error);
         }
       }
     }
@@ -93,6 +95,7 @@ export class EtcdV2Reader implements Coordinator {
     const response = await fetch(`${endpoint}/v2/keys${encodeURI(path)}?quorum=true`, {
       headers: this.auth === "" ? {} : { Authorization: `Basic ${btoa(this.auth)}` },
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+      ...(this.tls === null ? {} : { tls: this.tls }),
     });
     const text = await response.text();
     if (response.status === 404 && !text.startsWith("{")) {

@@ -17,14 +17,15 @@ import { announceInEtcd } from "./etcd-announce.ts";
 import { EtcdClient, type KeyValue, type RangeReply, type TxnReply } from "./etcd-client.ts";
 import { decode, deleteOf, encode, endOf, putOf } from "./etcd-ops.ts";
 import { leadInEtcd } from "./etcd-lead.ts";
+import type { TlsMaterial } from "./tls.ts";
 import { checkPath } from "./tree-path.ts";
 
 export class EtcdCoordinator implements Coordinator {
   readonly kind = "etcd";
   readonly #client: EtcdClient;
 
-  constructor(address: string, auth: string) {
-    this.#client = new EtcdClient(address, auth);
+  constructor(address: string, auth: string, tls: TlsMaterial | null) {
+    this.#client = new EtcdClient(address, auth, tls);
   }
 
   async read(path: string): Promise<string | null> {

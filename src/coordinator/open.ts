@@ -6,6 +6,7 @@ import type { Coordinator } from "./coordinator.ts";
 import { EtcdCoordinator } from "./etcd.ts";
 import { EtcdV2Reader } from "./etcd-v2.ts";
 import { FilesystemCoordinator } from "./filesystem.ts";
+import { namesFiles, readTls, type TlsFiles } from "./tls.ts";
 import { ZookeeperCoordinator } from "./zookeeper.ts";
 
 /** The names that a configuration may use, each with the kind that it means. */
@@ -25,6 +26,8 @@ export interface CoordinatorOptions {
   readonly address: string;
   /** "user:password", or "" for none. */
   readonly auth?: string;
+  /** Of etcd only. */
+  readonly tls?: TlsFiles;
 }
 
 /** Throws `OperatorError` when the name is none or the address is missing. */
@@ -37,9 +40,13 @@ export function openCoordinator(options: CoordinatorOptions): Coordinator {
     );
   }
   if (address === "") throw new OperatorError(`the address of the coordinator ${name} is empty`);
-  if (kind === "filesystem") return new FilesystemCoordinator(address);
   const { auth = "" } = options;
-  if (kind === "etcd") return new EtcdCoordinator(address, auth);
-  if (kind === "etcd-v2") return new EtcdV2Reader(address, auth);
+  const tls = options.tls !== undefined && namesFiles(options.tls) ? readTls(options.tls) : null;
+  if (kind === "etcd") return new EtcdCoordinator(address, auth, tls);
+  if (kind === "etcd-v2") return new EtcdV2Reader(address, auth, tls);
+  if (tls !== null) {
+    throw new OperatorError(`files for TLS go with etcd, and the coordinator is ${kind}`);
+  }
+  if (kind === "filesystem") return new FilesystemCoordinator(address);
   return new ZookeeperCoordinator(address, auth);
 }

@@ -51,6 +51,11 @@ export async function runDashboard(flags: DashboardFlags): Promise<void> {
     name: config.coordinatorName,
     address: config.coordinatorAddr,
     auth: config.coordinatorAuth,
+    tls: {
+      ca: config.coordinatorTlsCa,
+      cert: config.coordinatorTlsCert,
+      key: config.coordinatorTlsKey,
+    },
   });
   try {
     const bound = await admin.listenAt(config.adminAddr);

@@ -173,6 +173,23 @@ export const DASHBOARD_SETTINGS = [
       "Redis 6 get the password alone.",
   },
   {
+    ...TEXT,
+    key: "coordinator_tls_ca",
+    doc:
+      "The PEM file of those who sign the certificates of etcd. With it an endpoint without a " +
+      "scheme is https. Empty: say https:// in coordinator_addr, and the system's are trusted.",
+  },
+  {
+    ...TEXT,
+    key: "coordinator_tls_cert",
+    doc: "The PEM file of the dashboard's own certificate, for an etcd that asks for one.",
+  },
+  {
+    ...TEXT,
+    key: "coordinator_tls_key",
+    doc: "The PEM file of the key of that certificate.",
+  },
+  {
     ...TIME,
     key: "lease_timeout",
     default: "10s",

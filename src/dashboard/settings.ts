@@ -33,6 +33,9 @@ export interface DashboardConfig {
   readonly sentinelClientReconfigScript: string;
   // Ours from here on.
   readonly productUsername: string; // ACL user of product_auth; "" is the default user
+  readonly coordinatorTlsCa: string; // names of files; "" for none
+  readonly coordinatorTlsCert: string;
+  readonly coordinatorTlsKey: string;
   readonly leaseTimeoutMs: number; // how long a dead leader keeps a standby waiting
   readonly migrationGoalMs: number; // how long one MIGRATE may take
   readonly migrationDutyPercent: number; // share of the time that the source may spend on it

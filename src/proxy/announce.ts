@@ -48,8 +48,12 @@ export class JodisEntry {
     private readonly config: ProxyConfig,
     private readonly model: ProxyModel,
   ) {
-    const { jodisName, jodisAddr, jodisAuth } = config;
-    this.#coordinator = openCoordinator({ name: jodisName, address: jodisAddr, auth: jodisAuth });
+    this.#coordinator = openCoordinator({
+      name: config.jodisName,
+      address: config.jodisAddr,
+      auth: config.jodisAuth,
+      tls: { ca: config.jodisTlsCa, cert: config.jodisTlsCert, key: config.jodisTlsKey },
+    });
   }
 
   /** Null when the settings name no coordinator. */

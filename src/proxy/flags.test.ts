@@ -78,10 +78,12 @@ test("--check-config says whether the settings are right", () => {
 });
 
 test("a coordinator is named with its address and its account", () => {
-  expect(run("--etcd=a:1,b:2", "--etcd-auth=u:p").coordinator).toEqual({
+  const tls = ["--etcd-ca=ca.pem", "--etcd-cert=own.pem", "--etcd-key=own.key"];
+  expect(run("--etcd=a:1,b:2", "--etcd-auth=u:p", ...tls).coordinator).toEqual({
     name: "etcd",
     address: "a:1,b:2",
     auth: "u:p",
+    tls: { ca: "ca.pem", cert: "own.pem", key: "own.key" },
   });
   expect(run("--filesystem=/x").coordinator?.auth).toBe("");
   expect(run("--dashboard=a").coordinator).toBeNull();

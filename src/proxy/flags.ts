@@ -3,6 +3,8 @@
 // result is a typed record for `runProxy`.
 
 import { availableParallelism } from "node:os";
+import type { TlsFiles } from "../coordinator/tls.ts";
+import { ETCD_TLS_OPTIONS, etcdTlsFiles } from "../coordinator/tls-options.ts";
 import { type Arguments, type Program, usageText } from "../lib/args.ts";
 import type { LogLevel } from "../lib/log.ts";
 import { UsageError } from "../lib/operator-error.ts";
@@ -50,6 +52,7 @@ export interface CoordinatorFlags {
   readonly address: string;
   /** "user:password" or "". */
   readonly auth: string;
+  readonly tls: TlsFiles;
 }
 
 const COORDINATORS = ["zookeeper", "etcd", "filesystem"] as const;
@@ -71,6 +74,7 @@ export const PROXY_PROGRAM: Program = {
     { name: "zookeeper-auth", argument: "USR:PWD", doc: "The account at ZooKeeper." },
     { name: "etcd", argument: "ADDR", doc: "Find the dashboard through etcd." },
     { name: "etcd-auth", argument: "USR:PWD", doc: "The account at etcd." },
+    ...ETCD_TLS_OPTIONS,
     { name: "filesystem", argument: "ROOT", doc: "Find the dashboard through this directory." },
     { name: "fillslots", argument: "FILE", doc: "Load these slots (JSON); use no dashboard." },
     PID_FILE_OPTION,
@@ -116,13 +120,14 @@ function readCoordinator(given: Arguments): CoordinatorFlags | null {
   const name = COORDINATORS.find((each) => given.has(each));
   if (name === undefined) return null;
   const auth = name === "filesystem" ? null : given.text(`${name}-auth`);
-  return { name, address: given.text(name) ?? "", auth: auth ?? "" };
+  return { name, address: given.text(name) ?? "", auth: auth ?? "", tls: etcdTlsFiles(given) };
 }
 
 function checkCombinations(given: Arguments): void {
   onlyOneOf(PROXY_PROGRAM, given, REGISTRATIONS);
   requireWith(given, "zookeeper-auth", "zookeeper");
   requireWith(given, "etcd-auth", "etcd");
+  for (const { name } of ETCD_TLS_OPTIONS) requireWith(given, name, "etcd");
   requireWith(given, "max-ncpu", "ncpu");
 }
 

@@ -395,6 +395,23 @@ export const PROXY_SETTINGS = [
       "user. Servers before Redis 6 get the password alone.",
   },
   {
+    ...TEXT,
+    key: "jodis_tls_ca",
+    doc:
+      "The PEM file of those who sign the certificates of an etcd at jodis_addr. With it an " +
+      "endpoint without a scheme is https. Empty: say https:// there; the system's are trusted.",
+  },
+  {
+    ...TEXT,
+    key: "jodis_tls_cert",
+    doc: "The PEM file of the proxy's own certificate, for an etcd that asks for one.",
+  },
+  {
+    ...TEXT,
+    key: "jodis_tls_key",
+    doc: "The PEM file of the key of that certificate.",
+  },
+  {
     ...TIMEOUT,
     key: "slot_hold_timeout",
     default: "10s",

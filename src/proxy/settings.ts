@@ -63,6 +63,9 @@ export interface ProxyConfig {
   readonly backendConnectTimeoutMs: number; // never 0
   readonly proxyRedisVersion: string;
   readonly productUsername: string; // "" is the default user
+  readonly jodisTlsCa: string; // names of files; "" for none
+  readonly jodisTlsCert: string;
+  readonly jodisTlsKey: string;
   readonly slotHoldTimeoutMs: number; // 0 = no limit
   readonly migrationOnDemandTimeoutMs: number; // never 0
   readonly migrationBigKeyBytes: number;
