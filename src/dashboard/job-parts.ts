@@ -8,7 +8,7 @@ import { moveBigKey } from "../migration/big-key.ts";
 import { checkPassage, checkRoom } from "../migration/check.ts";
 import { moveByCodis } from "../migration/codis.ts";
 import { moveKeys } from "../migration/mover.ts";
-import { purgeTarget } from "../migration/purge.ts";
+import { confirmPurge, lifeOfTarget, purgeTarget } from "../migration/purge.ts";
 import type { RecentlyMoved } from "../migration/recently-moved.ts";
 import {
   attachReplica,
@@ -87,6 +87,9 @@ async function perform(part: Part, call: PartCall): Promise<Outcome> {
   switch (part.name) {
     case "prepare":
       return prepare(call);
+    case "confirm":
+      await confirmPurge(passage, call.job.target_life, call.config.migrationHoldTimeoutMs);
+      return { kind: "done" };
     case "move":
       return move(call);
     case "moveKey":
@@ -114,7 +117,7 @@ async function perform(part: Part, call: PartCall): Promise<Outcome> {
 }
 
 async function prepare(call: PartCall): Promise<Outcome> {
-  const { job, passage, watch } = call;
+  const { job, passage, config, watch } = call;
   const facts = await checkPassage(passage, job.method, watch.pace());
   if (job.method === "codis") {
     // The commands of codis-server replace what is at the target and cut large keys themselves.
@@ -122,11 +125,13 @@ async function prepare(call: PartCall): Promise<Outcome> {
     call.onTotal(Math.round((facts.sourceKeys * job.slots.length) / Math.max(1, served)));
     return { kind: "done" };
   }
+  // Asked before: if it ends in the middle of the purge, the purge does not count.
+  const targetLife = await lifeOfTarget(passage, config.migrationTimeoutMs);
   await purgeTarget(passage, watch);
   const sizes = await scanSizes(passage, watch);
   call.onTotal(sizes.keys);
   await checkRoom(passage, sizes.bytes);
-  return { kind: "done" };
+  return { kind: "done", targetLife };
 }
 
 async function move(call: PartCall): Promise<Outcome> {

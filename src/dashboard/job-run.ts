@@ -165,6 +165,7 @@ export class JobRun {
         this.#known = afterRetry(this.#known);
         return;
       case "run":
+        if (job.state === "holding") return this.#exclusively(job, step);
         crashAt(job, step, "before");
         await this.#runPart(job, step.part);
         return crashAt(job, step, "after");
@@ -193,6 +194,7 @@ export class JobRun {
       for (;;) {
         crashAt(job, step, "before");
         if (step.kind === "push") await this.#push(job, step);
+        else if (step.kind === "run") await this.#runPart(job, step.part);
         else await this.#store(job, step);
         crashAt(job, step, "after");
         const now = this.job;
@@ -200,7 +202,8 @@ export class JobRun {
         if (this.#isStopped || now === undefined || !isHeld) return;
         job = now;
         step = this.#choose(job);
-        if (step.kind !== "push" && step.kind !== "store") return;
+        const isShort = step.kind === "run" && job.state === "holding";
+        if (step.kind !== "push" && step.kind !== "store" && !isShort) return;
       }
     });
   }
@@ -329,7 +332,7 @@ export class JobRun {
     this.#part = { abort, passage };
     const looking = setInterval(() => this.#heedReports(job, part), REPORTS_MS);
     try {
-      await this.#silence(passage);
+      if (part.name !== "confirm") await this.#silence(passage);
       const call = {
         job,
         passage,

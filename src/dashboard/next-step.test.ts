@@ -23,7 +23,7 @@ import {
 const PIN: PinnedKey = { db: 0, key: "a2V5", state: "pinned" };
 const AGREEMENTS: readonly Agreement[] = ["unknown", "agreed", "late"];
 const PARTS = [
-  ...(["prepare", "attach", "detach", "move", "moveKey"] as const),
+  ...(["prepare", "confirm", "attach", "detach", "move", "moveKey"] as const),
   ...(["reconcile", "promote", "audit", "trim"] as const),
 ];
 const RESULTS: readonly Outcome[] = [
@@ -33,6 +33,8 @@ const RESULTS: readonly Outcome[] = [
   { kind: "failed", reason: "it failed" },
   { kind: "unchanged", reason: "too slow" },
 ];
+
+const WHILE_HELD = ["confirm", "reconcile", "promote", "detach"] as const;
 
 /** The way a job may take: from each state to these and no others. */
 const WAYS: Readonly<Record<JobState, readonly JobState[]>> = {
@@ -172,6 +174,7 @@ describe("whatever is known", () => {
   test("each part runs only in the states and for the methods that it is for", () => {
     const places: Readonly<Record<Part["name"], readonly JobState[]>> = {
       prepare: ["preparing"],
+      confirm: ["holding"],
       attach: ["preparing"],
       detach: ["preparing"],
       move: ["migrating"],
@@ -193,9 +196,22 @@ describe("whatever is known", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("keys move to a target only when it is still what was purged", () => {
+    const wrong = broken(({ job, known, step }) => {
+      if (job.state !== "holding" || job.method !== "keys") return true;
+      if (step.kind !== "store" || step.job.state !== "migrating") return true;
+      return known.outcome?.part === "confirm" && known.outcome.result.kind === "done";
+    });
+    expect(wrong).toEqual([]);
+    const known: Knowledge = { ...FRESH, slots: "agreed", pins: "agreed" };
+    const failed = { part: "confirm", result: { kind: "failed", reason: "it is new" } } as const;
+    const step = nextStep(jobIn("holding"), { ...known, outcome: failed }, { isPaused: false });
+    expect(step).toMatchObject({ job: { state: "preparing", epoch: 11 }, setback: "it is new" });
+  });
+
   test("a pause stops every part but those that run while requests are held", () => {
     const wrong = broken(({ isPaused, step }) => {
-      return !isPaused || step.kind !== "run" || isCalled(step, "reconcile", "promote", "detach");
+      return !isPaused || step.kind !== "run" || isCalled(step, ...WHILE_HELD);
     });
     expect(wrong).toEqual([]);
   });

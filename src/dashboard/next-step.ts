@@ -26,6 +26,7 @@ import type { MigrationJob, PinnedKey } from "../model/migration-job.ts";
 /** A piece of work of the engine. Each may be repeated, whatever came of it before. */
 export type Part =
   | { readonly name: "prepare" } // check both ends, purge the target, look for big keys
+  | { readonly name: "confirm" } // while all hold: the target is what it was when it was purged
   | { readonly name: "attach" } // the target replicates the source and has nearly caught up
   | { readonly name: "detach" } // the target stops doing so, and loses what it has copied
   | { readonly name: "move" } // one pass over the source
@@ -40,6 +41,8 @@ export type Outcome =
       readonly kind: "done";
       /** prepare: keys to pin before the hold. move: large keys that it left alone. */
       readonly bigKeys?: readonly PinnedKey[];
+      /** prepare: what the target was when it was purged. */
+      readonly targetLife?: string;
       /** move: slots that have no key on the source any more. */
       readonly clean?: ReadonlySet<number>;
     }
@@ -183,14 +186,20 @@ function preparing(job: MigrationJob, known: Knowledge, context: StepContext): S
   const result = resultOf(known, part);
   if (result?.kind !== "done") return run(part);
   const pins = (result.bigKeys ?? []).map((key) => ({ ...key, state: "pinned" as const }));
-  return { kind: "store", job: { ...job, state: "holding", epoch: job.epoch + 1, pins } };
+  const { targetLife: target_life } = result;
+  const next = { ...job, state: "holding", epoch: job.epoch + 1, pins, target_life } as const;
+  return { kind: "store", job: next };
 }
 
 /** No proxy sends a request for the slots before all hold; none may have switched. */
 function holding(job: MigrationJob, known: Knowledge): Step {
   const late = known.slots === "late" || known.pins === "late";
   if (late || job.cancelled) return release(job, late ? LATE : "");
+  const failed = failureOf(known);
+  if (failed !== "") return release(job, failed);
   if (known.slots !== "agreed") return tell(known, true);
+  // A key that the target has wins, so none may have come back.
+  if (job.method === "keys" && !isDone(known, "confirm")) return run("confirm");
   const state = job.method === "replica" ? "switching" : "migrating";
   return { kind: "store", job: { ...job, state } };
 }

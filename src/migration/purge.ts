@@ -1,12 +1,41 @@
 // Before a migration: the target must have no key of the slots, since a key that is there wins.
 
+import { RedisClient } from "../redis/client.ts";
 import { partOf } from "./link.ts";
+import { askServer } from "./server-kind.ts";
 import { sweepAway } from "./sweep.ts";
-import type { Passage, Watch } from "./types.ts";
+import { MigrationStopped, type Passage, type Watch } from "./types.ts";
 
 /** Deletes the keys of the slots at the target, while the source still serves them. How many. */
 export async function purgeTarget(passage: Passage, watch: Watch): Promise<number> {
   const { target, slots, jobId } = passage;
   const part = partOf(jobId, "purge");
   return await sweepAway({ address: target, access: passage, slots, part }, watch);
+}
+
+/**
+ * A name for what the target has: another one when it is another server, has been started again or
+ * has been a replica since, all of which may bring keys back that were deleted.
+ */
+export async function lifeOfTarget(passage: Passage, timeoutMs: number): Promise<string> {
+  using client = await RedisClient.connect(passage.target, {
+    ...passage.login,
+    bytes: true,
+    connectTimeoutMs: timeoutMs,
+    callTimeoutMs: timeoutMs,
+  });
+  const { kind, info } = await askServer(client);
+  return [kind.isMaster ? "master" : "replica", kind.runId, info.get("master_replid")].join(" ");
+}
+
+/** Throws when keys may have come back since the purge, and when nobody can tell in time. */
+export async function confirmPurge(
+  passage: Passage,
+  life: string | undefined,
+  timeoutMs: number,
+): Promise<void> {
+  if (life === (await lifeOfTarget(passage, timeoutMs))) return;
+  throw new MigrationStopped(
+    `${passage.target} has become another server since its keys of the slots were deleted`,
+  );
 }

@@ -46,6 +46,8 @@ export interface MigrationJob {
   /** Slots that have not arrived yet, ascending. */
   readonly slots: readonly number[];
   readonly pins: readonly PinnedKey[];
+  /** What the target was when its keys of the slots were deleted, by `lifeOfTarget`. */
+  readonly target_life?: string;
   /** The operator wants the slots back. */
   readonly cancelled?: boolean;
   /** Source and target were swapped by a cancel: the slots are on their way back. */
@@ -58,6 +60,7 @@ export function parseMigrationJob(json: unknown, where: string): MigrationJob {
   const reader = new RecordReader(json, where);
   const group = (name: string): number => reader.requiredInteger(name, 0, MAX_GROUP_ID);
   const parent = reader.integer("parent", 1, Number.MAX_SAFE_INTEGER);
+  const life = reader.text("target_life");
   return {
     id: reader.requiredInteger("id", 1, Number.MAX_SAFE_INTEGER),
     ...(parent === undefined ? {} : { parent }),
@@ -82,6 +85,7 @@ export function parseMigrationJob(json: unknown, where: string): MigrationJob {
         state: entry.choice("state", ["pinned", "held", "copied"]) ?? "pinned",
       };
     }),
+    ...(life === undefined ? {} : { target_life: life }),
     ...(reader.boolean("cancelled") ? { cancelled: true } : {}),
     ...(reader.boolean("reversed") ? { reversed: true } : {}),
     started: reader.integer("started", 0, Number.MAX_SAFE_INTEGER) ?? 0,

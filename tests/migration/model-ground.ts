@@ -14,6 +14,7 @@ export class Broken extends Error {}
 export const RULES = [
   "hold", // slots are held by all before any switches
   "quiet", // a proxy acknowledges when its requests under the old view have ended
+  "confirm", // the target is what it was when it was purged
   "purge", // the target has no keys of the slots when they begin to move
   "reconcile", // no key is on both ends when the direction changes
   "pins", // a large key is copied while nobody writes it
@@ -32,6 +33,7 @@ export const KEYS: readonly (readonly string[])[] = [
 ];
 const isBig = (key: string): boolean => KEYS.some((keys) => keys.at(-1) === key);
 
+const NOTHING: ReadonlyMap<string, number[]> = new Map();
 const DONE: Outcome = { kind: "done" };
 const FAILED: Outcome = { kind: "failed", reason: "no answer" };
 
@@ -49,6 +51,12 @@ export class Ground {
   /** Method replica: who replicates whom. */
   replica: { readonly source: number; readonly target: number } | null = null;
   strays: Stray[] = [];
+  /** By group: how often its server has begun anew. */
+  readonly lives = [0, 0, 0];
+  /** By group: what the last purge has deleted, which an older copy of the server still has. */
+  readonly #purged = [NOTHING, NOTHING, NOTHING];
+  /** Epochs of holds in which the purge was confirmed. */
+  readonly confirmed = new Set<number>();
   /** Groups whose server does not answer; it keeps what it has. */
   readonly down = new Set<number>();
   /** "group slot": keys may be left there, as the server did not answer when they were sought. */
@@ -115,6 +123,16 @@ export class Ground {
     }
   }
 
+  /** The target begins anew with an older copy of what it had. Nothing has moved there yet. */
+  restart(job: MigrationJob): void {
+    this.note(() => `the server of group ${job.target_id} begins anew`);
+    this.lives[job.target_id]++;
+    const target = this.server(job.target_id);
+    for (const [key, value] of this.#purged[job.target_id]) {
+      if (job.slots.includes(slotOfKey(key)) && !target.has(key)) target.set(key, value);
+    }
+  }
+
   /** Waits for the answers to what this one has sent. */
   complete(owner: string): void {
     for (const stray of this.strays.filter((each) => each.owner === owner)) stray.act();
@@ -167,14 +185,25 @@ export class Ground {
     const [source, target] = [this.server(job.source_id), this.server(job.target_id)];
     const keys = job.slots.flatMap((slot) => KEYS[slot]);
     switch (part.name) {
-      case "prepare":
+      case "prepare": {
+        const targetLife = String(this.lives[job.target_id]);
+        yield;
+        this.#purged[job.target_id] = new Map(target);
         for (const key of keys) if (this.obeys("purge")) target.delete(key);
         this.isSwept(job.target_id, job.slots);
         yield;
         return {
           kind: "done",
+          targetLife,
           bigKeys: keys.filter((key) => isBig(key) && source.has(key)).map(pin),
         };
+      }
+      case "confirm":
+        if (job.target_life !== String(this.lives[job.target_id]) && this.obeys("confirm")) {
+          return FAILED;
+        }
+        this.confirmed.add(job.epoch);
+        return DONE;
       case "move":
         return yield* this.pass(job, owner);
       case "reconcile":

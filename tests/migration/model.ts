@@ -161,6 +161,7 @@ export class World {
       () => this.#outage(),
       () => this.#cancel(),
       () => this.#relapse(),
+      () => this.#restartTarget(),
       () => this.ground.strayArrives(),
       () => this.ground.strayArrives(),
     ];
@@ -253,6 +254,16 @@ export class World {
     );
   }
 
+  /**
+   * Between the purge and the look at it. Whoever begins anew with old data later loses what has
+   * moved as well, and nothing but the durability of the server itself can help.
+   */
+  #restartTarget(): void {
+    const job = this.ground.pick([...this.jobs.values()]);
+    if (job === undefined || this.ground.confirmed.has(job.epoch)) return;
+    if (job.state === "preparing" || job.state === "holding") this.ground.restart(job);
+  }
+
   /** All slots of a job, or one of them. */
   #cancel(): void {
     const job = this.ground.pick([...this.jobs.values()]);
@@ -320,7 +331,7 @@ export class World {
       const other = this.ground.server(3 - place);
       const job = jobsBySlot(this.jobs.values()).get(slotOfKey(key));
       const twin = other.get(key);
-      const isMoving = job?.method === "keys" && job.state !== "preparing";
+      const isMoving = job?.method === "keys" && !["preparing", "holding"].includes(job.state);
       if (twin !== undefined && isMoving && !this.ground.ghosts.has(twin)) {
         throw new Broken(`${key} is written on ${place} while ${3 - place} has it`);
       }
