@@ -153,6 +153,8 @@ async function* pendingPages(copy: ValueCopy, group: Uint8Array): AsyncGenerator
       ["XPENDING", key, group, from, "+", PAGE],
       ["EXEC"],
     ]);
+    const refused = replies.find((reply) => reply instanceof ReplyError);
+    if (refused !== undefined) throw refused;
     const [time, rows] = replies[3] as [Reply[], [Uint8Array, Uint8Array, number, number][]];
     if (rows instanceof ReplyError) throw rows;
     const nowMs = Number(textOf(time[0])) * 1000 + Math.floor(Number(textOf(time[1])) / 1000);
