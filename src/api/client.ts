@@ -1,7 +1,7 @@
 // Calls one route of an admin API of another program, ours or the original's. Failures are
 // `RemoteError`s with one sentence; the xauth in the path never shows up in one.
 
-import { messageOf } from "../lib/operator-error.ts";
+import { connectTrouble } from "../lib/operator-error.ts";
 import { encodeJson, RecordReader } from "../model/json.ts";
 import type { AnyRoute, BodyOf, ParamsOf, PathOf, ReplyOf } from "./route.ts";
 
@@ -65,10 +65,11 @@ export async function callRoute<R extends AnyRoute>(
     status = response.status;
     text = await response.text();
   } catch (error) {
-    const reason = messageOf(error);
     if (error instanceof Error && error.name === "TimeoutError") {
-      throw new RemoteError(`${address} did not answer ${shownPath} in time`, 0, reason, true);
+      const message = `${address} did not answer ${shownPath} in time`;
+      throw new RemoteError(message, 0, error.message, true);
     }
+    const reason = connectTrouble(error);
     throw new RemoteError(`${address} cannot be reached: ${reason}`, 0, reason);
   }
   if (status !== 200) {

@@ -26,7 +26,7 @@ export function explain(
   if (error.status === 0) {
     const how = program === "dashboard" ? "--dashboard=HOST:PORT says where it is" : "";
     const check = `is codis-${program} running there?`;
-    const why = /timed? ?out/i.test(error.reason) ? "it did not answer in time" : "no connection";
+    const why = error.trouble === "late" ? "it did not answer in time" : "no connection";
     return new OperatorError(
       `the ${program} at ${address} cannot be reached (${why}): ${[check, how].join(" ").trim()}`,
     );

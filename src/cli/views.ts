@@ -32,7 +32,7 @@ export function statusLines(screen: Screen, summary: Summary): string[] {
     title,
     `${some(SLOT_COUNT - slots.offline, "slot")} in ${some(groups.length, "group")} of ` +
       `${some(servers.length, "server")}, ${some(keys, "key")}`,
-    `${countText(rate)} requests/s from ${some(clients, "client")}`,
+    `${some(Math.round(rate), "request")}/s from ${some(clients, "client")}`,
     ...problemLines(screen, summary),
     "",
     ...proxyLines(screen, proxies),

@@ -2,7 +2,7 @@
 // 64-bit numbers as texts, fields at their default left out. Knows the endpoints, the login and how
 // long to try; `etcd.ts` knows what the calls mean.
 
-import { codeOf, messageOf, OperatorError } from "../lib/operator-error.ts";
+import { codeOf, connectTrouble, messageOf, OperatorError } from "../lib/operator-error.ts";
 import { OutcomeUnknown, sleep } from "./patience.ts";
 import { certificateTrouble, type TlsMaterial } from "./tls.ts";
 
@@ -160,9 +160,7 @@ function isUnsent(code: string): boolean {
 }
 
 export function whyOf(error: unknown): string {
-  const code = codeOf(error);
-  if (code === "ECONNREFUSED") return "nothing listens there";
-  return certificateTrouble(code) || messageOf(error);
+  return certificateTrouble(codeOf(error)) || connectTrouble(error);
 }
 
 function refusalOf(text: string, status: number): { code: number; message: string } {

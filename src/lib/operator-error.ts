@@ -28,3 +28,8 @@ export function codeOf(error: unknown): string {
   if (!(error instanceof Error) || !("code" in error)) return "";
   return typeof error.code === "string" ? error.code : "";
 }
+
+/** Why there is no connection. Bun's own words for the usual reason are advice for browsers. */
+export function connectTrouble(error: unknown): string {
+  return codeOf(error) === "ECONNREFUSED" ? "nothing listens there" : messageOf(error);
+}

@@ -7,7 +7,7 @@
  * of the connection is a `ConnectionError`: the outcome of commands under way is then unknown.
  */
 import { parseAddress } from "../lib/address.ts";
-import { messageOf } from "../lib/operator-error.ts";
+import { connectTrouble, messageOf } from "../lib/operator-error.ts";
 import { type Reply, ReplyDecoder, ReplyError } from "../resp/value.ts";
 import { encodeCommand } from "./encode.ts";
 import { KNOWS_NO_USERS } from "./login.ts";
@@ -140,7 +140,7 @@ export class RedisClient {
       // A connection that comes too late must not stay open.
       connecting.then((socket) => socket.terminate()).catch(() => {});
       if (error instanceof ConnectionError) throw error;
-      throw new ConnectionError(`${this.address} cannot be reached: ${messageOf(error)}`);
+      throw new ConnectionError(`${this.address} cannot be reached: ${connectTrouble(error)}`);
     } finally {
       clearTimeout(timer);
     }
