@@ -1,6 +1,6 @@
 // The failures an admin API can answer with. Handlers throw `ApiError`; `server.ts` turns it into a
-// status by the one table below, with the cause in the body and in the reason phrase, because the
-// original programs print the phrase of any status that is not theirs (contract 0.3).
+// status by the one table below, with the cause in the body and, because many clients show nothing
+// else, in the reason phrase. Programs of the original know one status only.
 
 import { OperatorError } from "../lib/operator-error.ts";
 import { InvalidRecord } from "../model/json.ts";
@@ -45,6 +45,16 @@ export function toApiError(error: unknown): ApiError {
 }
 
 const MAX_REASON_CHARS = 300;
+
+/** The status of all failures of the original; its programs read the cause of no other one. */
+const ORIGINAL_STATUS = 800;
+
+/** What the programs of the original send as their `User-Agent`: the name of Go's own client. */
+const ORIGINAL_CLIENT = /^Go-http-client\//;
+
+export function statusFor(error: ApiError, userAgent: string): number {
+  return ORIGINAL_CLIENT.test(userAgent) ? ORIGINAL_STATUS : error.status;
+}
 
 /** A cause as a reason phrase: one line of printable ASCII. */
 export function reasonPhrase(cause: string): string {

@@ -250,7 +250,8 @@ and the people who run the product can reach it.
 - A call that fails has a status of its own, and its cause twice: in the reason phrase and as
   \`{"Cause": "…", "Stack": null}\`. 400: something in the call is malformed, and nothing was
   changed. 403: the xauth is wrong. 413: the body exceeds 16 MB. 503: the proxy is starting or
-  closed. 504: not every worker confirmed in time. 500: a fault of ours; the log has it.
+  closed. 504: not every worker confirmed in time. 500: a fault of ours; the log has it. Programs
+  of the original (\`User-Agent: Go-http-client\`) get 800, the only one whose cause they read.
 - Calls that change something are logged with the address of the caller.
 
 ## Routes`;

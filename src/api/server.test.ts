@@ -186,6 +186,12 @@ test("a fault in a handler gives 500 without its details", async () => {
   expect(answer.body).not.toContain("secret");
 });
 
+test("a program of the original gets the one status whose cause it reads", async () => {
+  const answer = await call("GET", "/late", undefined, "User-Agent: Go-http-client/1.1\r\n");
+  expect(answer.statusLine).toStartWith("HTTP/1.1 800 ");
+  expect(JSON.parse(answer.body).Cause).toStartWith("worker 3 ");
+});
+
 test("a reason phrase can hold neither line ends nor foreign letters", async () => {
   const answer = await call("GET", "/late");
   expect(answer.statusLine).toBe("HTTP/1.1 504 worker 3 ?X: y");

@@ -14,7 +14,7 @@ import { listenProblem, resolveListenAddress } from "../lib/listen-address.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import { decodeJson, encodeJson } from "../model/json.ts";
-import { ApiError, reasonPhrase, toApiError } from "./errors.ts";
+import { ApiError, reasonPhrase, statusFor, toApiError } from "./errors.ts";
 import { type AnyRoute, type Handlers, PlainReply, Redirect, type RouteTable } from "./route.ts";
 
 /** A fill of all slots with many replicas is a few hundred kilobytes. */
@@ -250,7 +250,8 @@ function failure(error: unknown, request: IncomingMessage): Answer {
     // The rest of a body that was refused halfway must not be taken for the next request.
     ...(apiError.code === "too-large" ? { Connection: "close" } : {}),
   };
-  return { status: apiError.status, reason: reasonPhrase(apiError.message), headers, body };
+  const status = statusFor(apiError, request.headers["user-agent"] ?? "");
+  return { status, reason: reasonPhrase(apiError.message), headers, body };
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
