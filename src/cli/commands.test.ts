@@ -72,7 +72,7 @@ describe("sets of slots", () => {
 test("the help of the original's flags has every form of codis-admin 3.2", () => {
   const text = originalUsage().replace(/\s+/g, " "); // Long forms are broken.
   for (const form of [
-    "--proxy=ADDR [config|model|stats|slots|group|proxy]",
+    "--proxy=ADDR [config|model|stats|slots]",
     "--proxy=ADDR --fillslots=FILE [--locked]",
     "--dashboard=ADDR --slots-assign --beg=ID --end=ID (--gid=ID|--offline) [--confirm]",
     "--dashboard=ADDR --remove-proxy (--addr=ADDR|--token=TOKEN|--pid=ID) [--force]",

@@ -21,7 +21,7 @@ import { originalProxyLines, originalTokens } from "./proxies.ts";
 import { ProxyLink } from "./proxy-link.ts";
 import { originalPlanLines, rebalanceBySlots } from "./rebalance.ts";
 import { convertOldDump, parseDump } from "./records-file.ts";
-import { assignSlots, mappingsOf } from "./slots.ts";
+import { mappingsOf } from "./slots.ts";
 import { KINDS } from "./store-options.ts";
 
 export interface Form {
@@ -312,10 +312,11 @@ const SLOT_FORMS: readonly Form[] = [
     needs: ["beg", "end", ["gid", "offline"]],
     may: ["confirm"],
     run: async (call) => {
-      const group = call.given.integer("gid") ?? 0;
-      const mappings = mappingsOf(slotRange(call), group);
-      if (call.given.has("confirm")) await assignSlots(await call.dashboard(), mappings);
-      else call.out.json(mappings);
+      const { given } = call;
+      const mappings = mappingsOf(slotRange(call), given.integer("gid") ?? 0);
+      if (!given.has("confirm")) return call.out.json(mappings);
+      const route = given.has("offline") ? routes.offlineSlots : routes.assignSlots;
+      await (await call.dashboard()).call(route, {}, mappings);
     },
   },
   {

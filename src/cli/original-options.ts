@@ -6,9 +6,6 @@ import { STORE_OPTIONS } from "./store-options.ts";
 /** Whom a line of flags is about. */
 export type Target = "proxy" | "dashboard" | "coordinator";
 
-/** What may be printed of a proxy or a dashboard. */
-export const PARTS = ["config", "model", "stats", "slots", "group", "proxy"] as const;
-
 function flag(name: string, doc: string): Option {
   return { name, doc };
 }

@@ -9,7 +9,9 @@ import { UsageError } from "../lib/operator-error.ts";
 import { listing, wrapped } from "../lib/wrap.ts";
 import { Call } from "./command.ts";
 import { type Form, FORMS } from "./original-forms.ts";
-import { ORIGINAL_OPTIONS, PARTS, type Target } from "./original-options.ts";
+import { ORIGINAL_OPTIONS, type Target } from "./original-options.ts";
+import { DASHBOARD_PARTS } from "./one-dashboard.ts";
+import { PROXY_PARTS } from "./one-proxy.ts";
 import { stdout } from "./print.ts";
 import { KINDS } from "./store-options.ts";
 
@@ -22,13 +24,19 @@ const COMMON: Readonly<Record<Target, readonly string[]>> = {
   coordinator: ["product", ...STORE_NAMES, "verbose"],
 };
 
+/** What may be printed of a target. */
+const PARTS: Readonly<Record<Target, readonly string[]>> = {
+  proxy: PROXY_PARTS,
+  dashboard: DASHBOARD_PARTS,
+  coordinator: [],
+};
+const ALL_PARTS = [...new Set(Object.values(PARTS).flat())];
+
 const PROGRAM: Program = {
   name: "codis-admin",
   synopsis: FORMS.map(synopsisOf),
   options: ORIGINAL_OPTIONS,
-  positionals: [
-    { name: "PART", isOptional: true, choices: PARTS, doc: `What to print: ${PARTS.join(", ")}.` },
-  ],
+  positionals: [{ name: "PART", isOptional: true, choices: ALL_PARTS, doc: "What to print." }],
 };
 
 export async function runOriginal(argv: readonly string[]): Promise<void> {
@@ -95,6 +103,10 @@ function check(form: Form, given: Arguments): void {
   const stray = given.names.find((each) => !known.includes(each));
   if (stray === "PART") throw withHint(`'${given.must("PART")}' is not expected with ${name}`);
   if (stray !== undefined) throw withHint(`--${stray} does not go with ${name}`);
+  const part = given.text("PART");
+  if (part !== null && !PARTS[target].includes(part)) {
+    throw withHint(`of a ${target} one of ${PARTS[target].join(", ")} is printed, not ${part}`);
+  }
 }
 
 function withHint(message: string): UsageError {
@@ -111,7 +123,9 @@ function synopsisOf(form: Form): string {
     );
   }
   const head = target === "coordinator" ? [] : [withArgument(target)];
-  const optional = may.map((name) => `[${name === "PART" ? PARTS.join("|") : withArgument(name)}]`);
+  const optional = may.map(
+    (name) => `[${name === "PART" ? PARTS[target].join("|") : withArgument(name)}]`,
+  );
   return [...head, ...words, ...optional].join(" ");
 }
 

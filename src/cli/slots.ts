@@ -4,7 +4,6 @@ import { DASHBOARD_ROUTES as routes } from "../api/dashboard-routes.ts";
 import { OperatorError } from "../lib/operator-error.ts";
 import { idleMapping, MAX_GROUP_ID, type SlotMapping } from "../model/slot-mapping.ts";
 import type { Call, Command } from "./command.ts";
-import type { DashboardLink } from "./dashboard-link.ts";
 import { rangesOf, rangesText, some } from "./format.ts";
 import { followMoves, showMigrations } from "./progress.ts";
 import { parseSlots } from "./slot-sets.ts";
@@ -46,7 +45,8 @@ export const SLOT_COMMANDS: readonly Command[] = [
       await call.confirm(
         `Assign ${some(ids.length, "slot")} ${where}, leaving behind what keys they have?`,
       );
-      await assignSlots(link, mappingsOf(ids, group));
+      const route = group === 0 ? routes.offlineSlots : routes.assignSlots;
+      await link.call(route, {}, mappingsOf(ids, group));
       call.done(`${some(ids.length, "slot")} assigned ${where}`);
     },
   },
@@ -120,15 +120,6 @@ export const SLOT_COMMANDS: readonly Command[] = [
 
 export function mappingsOf(ids: readonly number[], group: number): SlotMapping[] {
   return ids.map((id) => idleMapping(id, group));
-}
-
-/** All of one group; 0 takes them offline. */
-export async function assignSlots(
-  link: DashboardLink,
-  mappings: readonly SlotMapping[],
-): Promise<void> {
-  const isOffline = mappings.every((mapping) => mapping.group_id === 0);
-  await link.call(isOffline ? routes.offlineSlots : routes.assignSlots, {}, [...mappings]);
 }
 
 async function migrate(call: Call): Promise<void> {

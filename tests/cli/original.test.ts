@@ -98,6 +98,10 @@ test("slots are assigned, ordered to move and rebalanced", async () => {
   expect(await fails("--slots-assign --beg=5 --end=1 --gid=1")).toContain(
     "invalid slot range [5,1]",
   );
+  // Group 0 is no other word for --offline.
+  expect(await fails("--slots-assign --beg=5 --end=6 --gid=0 --confirm")).toContain(
+    "group-[0] doesn't exist",
+  );
   const slots = JSON.parse(await ok("--slots-status"));
   expect(slots.length).toBe(1024);
   expect(slots[0]).toMatchObject({ id: 0, backend_addr: first.address, backend_addr_group_id: 1 });
@@ -143,6 +147,9 @@ test("one proxy is asked and told", async () => {
   expect(Object.keys(all)).toEqual(["version", "compile", "config", "model", "stats", "slots"]);
   expect(JSON.parse(await run("model")).proxy_addr).toBe(proxy.address);
   expect(JSON.parse(await run("config")).product_name).toBe(dashboard.product);
+  expect(await adminFails(`--proxy=${address}`, "group")).toStartWith(
+    "of a proxy one of config, model, stats, slots is printed, not group",
+  );
   const file = join(dir.path, "slots.json");
   writeFileSync(file, JSON.stringify([{ id: 3, backend_addr: "127.0.0.1:1" }]));
   expect(await run("--auth=secret", `--fillslots=${file}`, "--locked")).toBe("");
