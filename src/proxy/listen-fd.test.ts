@@ -121,6 +121,23 @@ test("a port that is taken is named together with the program that holds it", as
   expect(portOwner(freePort())).toBe("");
 });
 
+// A proxy that was killed and started again at once found the port with its dying workers.
+test("a port that is given up a moment later is waited for", async () => {
+  const socket = { data(): void {} };
+  const holder = Bun.listen({ hostname: "127.0.0.1", port: 0, socket });
+  let outcome = "";
+  const opening = openListenSockets("tcp4", `127.0.0.1:${holder.port}`, 1);
+  void opening.then(
+    () => (outcome = "open"),
+    (error: unknown) => (outcome = String(error)),
+  );
+  const begunMs = performance.now();
+  await until(() => outcome !== "" || performance.now() - begunMs > 200);
+  holder.stop(true);
+  (await opening).close();
+  expect(outcome).toBe("open");
+});
+
 test("a socket can listen on either family or on both", async () => {
   for (const [protoType, address, bound] of [
     ["tcp4", ":0", /^0\.0\.0\.0:\d+$/],

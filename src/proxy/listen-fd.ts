@@ -18,6 +18,10 @@ const BACKLOG = 4096;
 
 const FIRST_FREE_FD = 3;
 
+/** Workers of a proxy that was killed a moment ago hold the port until they are gone. */
+const IN_USE_PATIENCE_MS = 2_000;
+const RETRY_MS = 20;
+
 interface BunListener {
   readonly fd: number;
   readonly port: number;
@@ -67,7 +71,7 @@ export async function openListenSockets(
   const { host, port, ipv6Only } = await resolveListenAddress(protoType, address);
   const options = { hostname: host, ipv6Only };
   // SO_REUSEPORT would let two proxies of one user share a port unnoticed, so ask without it first.
-  const probe = listenOn({ ...options, port }, address);
+  const probe = await probePatiently({ ...options, port }, address);
   const actualPort = probe.port;
   probe.stop();
   const fds = Array.from({ length: workers }, () => {
@@ -77,18 +81,34 @@ export async function openListenSockets(
   return new ListenSockets(fds, formatAddress({ host, port: actualPort }), "");
 }
 
+async function probePatiently(options: ListenOptions, address: string): Promise<BunListener> {
+  const deadlineMs = performance.now() + IN_USE_PATIENCE_MS;
+  for (;;) {
+    try {
+      return bind(options);
+    } catch (error) {
+      const isInUse = codeOf(error) === "EADDRINUSE";
+      if (!isInUse || performance.now() > deadlineMs) throw listenProblem(address, error);
+    }
+    await Bun.sleep(RETRY_MS);
+  }
+}
+
 function listenOn(options: ListenOptions, address: string): BunListener {
-  const socket = { data(): void {} };
   try {
-    // The types of Bun.listen lack `reusePort` and `ipv6Only` of the options and `fd` of the
-    // result.
-    return Bun.listen({
-      ...options,
-      socket,
-    } as Bun.TCPSocketListenOptions) as unknown as BunListener;
+    return bind(options);
   } catch (error) {
     throw listenProblem(address, error);
   }
+}
+
+/** The types of Bun.listen lack `reusePort` and `ipv6Only` here, and `fd` of the result. */
+function bind(options: ListenOptions): BunListener {
+  const socket = { data(): void {} };
+  return Bun.listen({
+    ...options,
+    socket,
+  } as Bun.TCPSocketListenOptions) as unknown as BunListener;
 }
 
 /** Takes the socket away from Bun's listener, which is stopped. */
