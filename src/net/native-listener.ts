@@ -32,7 +32,7 @@ export class NativeListener implements Polled {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.poller.remove(this);
-    sys.close(this.fd);
+    this.poller.close(this.fd);
   }
 
   onEvents(): void {

@@ -183,7 +183,7 @@ export class NativeSocket implements Polled {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.poller.remove(this);
-    sys.close(this.fd);
+    this.poller.close(this.fd);
   }
 
   // ---------------------------------------------------------------- what the poller calls

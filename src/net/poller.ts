@@ -59,6 +59,8 @@ export class Poller {
   readonly #epoll: number;
   readonly #bunEpoll: number;
   readonly #byFd: (Polled | null)[] = [];
+  /** Closed at the end of the turn. */
+  readonly #leaving: number[] = [];
   readonly #event = permanent(3);
   readonly #events = permanent(3 * MAX_EVENTS);
   readonly #slabAt = Number(ptr(slab));
@@ -85,10 +87,18 @@ export class Poller {
     this.#control(EPOLL_CTL_MOD, polled.fd, events);
   }
 
-  /** Before the descriptor is closed. */
   remove(polled: Polled): void {
     this.#control(EPOLL_CTL_DEL, polled.fd, 0);
     this.#byFd[polled.fd] = null;
+  }
+
+  /**
+   * Closes a descriptor that was removed. Not within a turn: events for its number may still be
+   * among those of the turn, and whoever got the number next would take them for its own.
+   */
+  close(fd: number): void {
+    if (this.isInTurn) this.#leaving.push(fd);
+    else sys.close(fd);
   }
 
   #control(operation: number, fd: number, events: number): void {
@@ -126,6 +136,8 @@ export class Poller {
     }
     this.#end();
     this.isInTurn = false;
+    for (const fd of this.#leaving) sys.close(fd);
+    this.#leaving.length = 0;
     return isBunReady;
   }
 
@@ -143,6 +155,8 @@ export class Poller {
    */
   receive(fd: number): number {
     const room = freeBytes();
+    // Nothing was asked for, which is not the end; the event comes again.
+    if (room === 0) return -1;
     const most = room < MAX_READ_BYTES ? room : MAX_READ_BYTES;
     const got = sys.recv(fd, (this.#slabAt + freeFrom()) as Pointer, most, 0);
     if (got > 0) use(got);
