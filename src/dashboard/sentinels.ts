@@ -16,7 +16,13 @@ import type { RedisStats, SentinelGroup } from "../model/topom-stats.ts";
 import { RedisClient } from "../redis/client.ts";
 import { parseInfo } from "../redis/info.ts";
 import { flushConfig, productMasters, removeMaster } from "../redis/sentinel.ts";
-import { askSentinels, SentinelWatch, type SentinelVerdict } from "../redis/sentinel-watch.ts";
+import {
+  askSentinels,
+  type SentinelLogin,
+  type SentinelVerdict,
+  SentinelWatch,
+} from "../redis/sentinel-watch.ts";
+import { ReplyError } from "../resp/value.ts";
 import type { Part, Product } from "./product.ts";
 import { swapped } from "./promotion.ts";
 import { askStanding, isSameAddress } from "./replication.ts";
@@ -129,16 +135,27 @@ async function markInSync(product: Product, servers: readonly string[]): Promise
   });
 }
 
-/** Sentinels are asked without a password, as in the original. */
+function loginOf({ config }: Product): SentinelLogin {
+  return { username: config.sentinelUsername, password: config.sentinelAuth };
+}
+
 async function ask<T>(
   address: string,
   product: Product,
   task: (client: RedisClient) => Promise<T>,
   timeoutMs = product.config.sentinelClientTimeoutMs,
 ): Promise<T> {
-  const connectTimeoutMs = Math.min(timeoutMs, 3_000);
-  using client = await RedisClient.connect(address, { connectTimeoutMs, callTimeoutMs: timeoutMs });
-  return await task(client);
+  const timeouts = { connectTimeoutMs: Math.min(timeoutMs, 3_000), callTimeoutMs: timeoutMs };
+  try {
+    using client = await RedisClient.connect(address, { ...loginOf(product), ...timeouts });
+    return await task(client);
+  } catch (error) {
+    if (!(error instanceof ReplyError) || !/^(NOAUTH|WRONGPASS)/.test(error.message)) throw error;
+    throw new OperatorError(
+      `sentinel-[${address}] refuses the login (${error.message}): set sentinel_auth, for the ` +
+        `dashboard and for every proxy`,
+    );
+  }
 }
 
 // ------------------------------------------------------------------------------------- the part
@@ -176,7 +193,9 @@ export class Sentinels implements Part {
   async catchUp(): Promise<void> {
     const { servers = [] } = this.product.records.sentinel;
     if (servers.length === 0) return;
-    const masters = await askSentinels(servers, this.product.config.productName, ASK_TIMEOUT_MS);
+    const { productName } = this.product.config;
+    const login = loginOf(this.product);
+    const masters = await askSentinels(servers, productName, login, ASK_TIMEOUT_MS);
     for (const [groupId, address] of masters ?? []) {
       try {
         await followSwitch(this.product, groupId, address);
@@ -279,6 +298,7 @@ export class Sentinels implements Part {
     const watch = new SentinelWatch({
       product: this.product.config.productName,
       sentinels: servers,
+      login: loginOf(this.product),
       onMasters: (masters) => {
         if (watch === this.#watch) this.#onMasters(masters);
       },

@@ -174,6 +174,19 @@ export const DASHBOARD_SETTINGS = [
   },
   {
     ...TEXT,
+    key: "sentinel_auth",
+    isSecret: true,
+    doc:
+      "The password of the sentinels themselves (their requirepass); that of the servers, which " +
+      "they need as well, is product_auth. The same for the dashboard and all proxies.",
+  },
+  {
+    ...TEXT,
+    key: "sentinel_username",
+    doc: "The ACL user of the sentinels that sentinel_auth belongs to. Empty: the default user.",
+  },
+  {
+    ...TEXT,
     key: "coordinator_tls_ca",
     doc:
       "The PEM file of those who sign the certificates of etcd. With it an endpoint without a " +

@@ -33,6 +33,8 @@ export interface DashboardConfig {
   readonly sentinelClientReconfigScript: string;
   // Ours from here on.
   readonly productUsername: string; // ACL user of product_auth; "" is the default user
+  readonly sentinelAuth: string; // secret, of the sentinels themselves
+  readonly sentinelUsername: string;
   readonly coordinatorTlsCa: string; // names of files; "" for none
   readonly coordinatorTlsCert: string;
   readonly coordinatorTlsKey: string;

@@ -13,12 +13,17 @@ import type { ProxyStats } from "../model/proxy-stats.ts";
 import type { SlotFill } from "../model/slot.ts";
 import { RedisClient } from "../redis/client.ts";
 import { parseInfo } from "../redis/info.ts";
-import { SentinelWatch, type SentinelVerdict } from "../redis/sentinel-watch.ts";
+import {
+  type SentinelLogin,
+  type SentinelVerdict,
+  SentinelWatch,
+} from "../redis/sentinel-watch.ts";
 
 export interface FailoverOptions {
   readonly product: string;
   readonly username: string;
   readonly password: string;
+  readonly sentinelLogin: SentinelLogin;
   readonly slots: () => readonly SlotFill[];
   /** Resolves when every worker routes by them. */
   readonly fill: (slots: readonly SlotFill[]) => Promise<void>;
@@ -61,6 +66,7 @@ export class Failover {
     const watch = new SentinelWatch({
       product: this.options.product,
       sentinels: servers,
+      login: this.options.sentinelLogin,
       onMasters: (masters) => {
         if (watch === this.#watch) this.#onMasters(masters);
       },

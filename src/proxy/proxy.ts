@@ -119,6 +119,7 @@ class Proxy implements ProxyControl {
       product: config.productName,
       username: config.productUsername,
       password: config.productAuth,
+      sentinelLogin: { username: config.sentinelUsername, password: config.sentinelAuth },
       slots: () => this.#workers.table.list(),
       fill: (slots) => this.#workers.fill(slots),
       abandon: (address) => this.#workers.abandon(address),

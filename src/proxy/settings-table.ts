@@ -396,6 +396,19 @@ export const PROXY_SETTINGS = [
   },
   {
     ...TEXT,
+    key: "sentinel_auth",
+    isSecret: true,
+    doc:
+      "The password of the sentinels themselves (their requirepass); that of the servers, which " +
+      "they need as well, is product_auth. The same for the dashboard and all proxies.",
+  },
+  {
+    ...TEXT,
+    key: "sentinel_username",
+    doc: "The ACL user of the sentinels that sentinel_auth belongs to. Empty: the default user.",
+  },
+  {
+    ...TEXT,
     key: "jodis_tls_ca",
     doc:
       "The PEM file of those who sign the certificates of an etcd at jodis_addr. With it an " +

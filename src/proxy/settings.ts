@@ -63,6 +63,8 @@ export interface ProxyConfig {
   readonly backendConnectTimeoutMs: number; // never 0
   readonly proxyRedisVersion: string;
   readonly productUsername: string; // "" is the default user
+  readonly sentinelAuth: string; // secret, of the sentinels themselves
+  readonly sentinelUsername: string;
   readonly jodisTlsCa: string; // names of files; "" for none
   readonly jodisTlsCert: string;
   readonly jodisTlsKey: string;

@@ -21,9 +21,16 @@ import { groupOfMaster, majorityOf, productMasters, type SentinelMaster } from "
 /** Group → address of its master. */
 export type SentinelVerdict = ReadonlyMap<number, string>;
 
+/** At the sentinels themselves; both are "" when they ask for nothing. */
+export interface SentinelLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface SentinelWatchOptions {
   readonly product: string;
   readonly sentinels: readonly string[];
+  readonly login: SentinelLogin;
   readonly onMasters: (masters: SentinelVerdict) => void;
   /** One line at each change: who is watched, who is lost. */
   readonly log: (text: string) => void;
@@ -42,6 +49,8 @@ const IDLE_QUESTION_MS = 60_000;
 
 export class SentinelWatch {
   readonly #subscribed = new Set<string>();
+  /** Those of which the log says already that they cannot be watched. */
+  readonly #unwatched = new Set<string>();
   readonly #clients = new Set<RedisClient>();
   readonly #timers = new Set<Timer>();
   #isOpen = true;
@@ -110,13 +119,17 @@ export class SentinelWatch {
   #joined(address: string): void {
     const wasWatching = this.isWatching;
     this.#subscribed.add(address);
+    this.#unwatched.delete(address);
     this.options.log(`sentinel ${address} is watched`);
     if (this.isWatching && !wasWatching) this.#askRepeatedly();
   }
 
   #lost(address: string, why: string): void {
-    if (!this.#subscribed.delete(address) || !this.#isOpen) return;
-    this.options.log(`sentinel ${address} is lost: ${why}`);
+    if (!this.#isOpen) return;
+    const wasWatched = this.#subscribed.delete(address);
+    if (!wasWatched && this.#unwatched.has(address)) return;
+    this.#unwatched.add(address);
+    this.options.log(`sentinel ${address} ${wasWatched ? "is lost" : "cannot be watched"}: ${why}`);
   }
 
   /** `+switch-master` brings "<name> <old host> <old port> <new host> <new port>". */
@@ -172,6 +185,7 @@ export class SentinelWatch {
 
   async #connect(address: string): Promise<RedisClient> {
     const client = await RedisClient.connect(address, {
+      ...this.options.login,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       callTimeoutMs: ANSWER_TIMEOUT_MS,
     });
@@ -207,9 +221,10 @@ export class SentinelWatch {
 export async function askSentinels(
   sentinels: readonly string[],
   product: string,
+  login: SentinelLogin,
   timeoutMs: number,
 ): Promise<SentinelVerdict | null> {
-  const options = { connectTimeoutMs: timeoutMs, callTimeoutMs: timeoutMs };
+  const options = { ...login, connectTimeoutMs: timeoutMs, callTimeoutMs: timeoutMs };
   const results = await Promise.allSettled(
     sentinels.map(async (address) => {
       using client = await RedisClient.connect(address, options);

@@ -19,10 +19,11 @@ export interface Sentinels extends AsyncDisposable {
   readonly addresses: readonly string[];
 }
 
-export async function startSentinels(count: number): Promise<Sentinels> {
+/** With a password they ask everybody for it, and give it to each other. */
+export async function startSentinels(count: number, password = ""): Promise<Sentinels> {
   return await owning(async (stack) => {
     const all = await Promise.all(
-      Array.from({ length: count }, async () => stack.use(await started(new Sentinel()))),
+      Array.from({ length: count }, async () => stack.use(await started(new Sentinel(password)))),
     );
     return { all, addresses: all.map((sentinel) => sentinel.address) };
   });
@@ -31,9 +32,10 @@ export async function startSentinels(count: number): Promise<Sentinels> {
 export class Sentinel extends TestProgram {
   #client: RespClient | null = null;
 
-  constructor() {
+  constructor(private readonly password: string) {
     super("redis-sentinel");
     const lines = [`port ${this.port}`, "bind 127.0.0.1", `dir ${this.dir}`];
+    if (password !== "") lines.push(`requirepass ${password}`);
     writeFileSync(this.#configFile, `${lines.join("\n")}\n`);
   }
 
@@ -58,7 +60,10 @@ export class Sentinel extends TestProgram {
   }
 
   async call(...args: (string | number)[]): Promise<Reply> {
-    if (this.#client === null || !this.#client.isOpen) this.#client = await connect(this.port);
+    if (this.#client === null || !this.#client.isOpen) {
+      this.#client = await connect(this.port);
+      if (this.password !== "") await this.#client.call("AUTH", this.password);
+    }
     return this.#client.call(...args);
   }
 

@@ -1,6 +1,7 @@
 // A dashboard and its sentinels, all real: what is ordered, what is put right by itself, and
 // failover under load.
 import { expect } from "bun:test";
+import { startDashboard } from "../harness/dashboard.ts";
 import { printFigures, startCounting } from "../harness/counting.ts";
 import { startReplicatedProduct, type ReplicatedProduct } from "../harness/replicated-product.ts";
 import { awaitReplication, awaitSentinels, tell } from "../harness/replication.ts";
@@ -180,6 +181,45 @@ test(
     const before = load.acknowledged;
     await until(() => load.acknowledged > before + 500);
     expect((await load.stop()).errorCount).toBe(errors);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "sentinels with a password, over servers with users, do all of a failover",
+  async () => {
+    const password = "of-the-sentinels";
+    await using sentinels = await startSentinels(3, password);
+    const login = {
+      ...{ product_username: "codis", product_auth: "of-the-servers", sentinel_auth: password },
+    };
+    // Whoever has no login can only be told how the server is.
+    const args = [
+      ...["--user", ..."codis on >of-the-servers ~* &* +@all".split(" ")],
+      ...["--user", ..."default on nopass -@all +info +ping".split(" ")],
+    ];
+    await using product = await startReplicatedProduct({
+      ...{ config: { ...config, ...login }, proxy: { config: login }, redis: { args } },
+    });
+    const { dashboard, groups } = product;
+    const [[master, replica]] = groups;
+    await addAll(product, sentinels);
+    await until(() => areMonitored(sentinels, { "test-1": master.address }));
+    await awaitSentinels(sentinels.all, "test-1");
+    await until(async () => {
+      const seen = await Promise.all(product.proxies.map((proxy) => proxy.stats()));
+      return seen.every((stats) => (stats.sentinels as { masters?: unknown }).masters);
+    });
+    await using stranger = await startDashboard();
+    const [addr] = sentinels.addresses;
+    await expect(stranger.put("addSentinel", { addr })).rejects.toThrow(
+      /refuses the login \(NOAUTH .*\): set sentinel_auth/,
+    );
+    await master.kill();
+    await until(async () => (await product.order(1))[0] === replica.address, { timeoutMs: 60_000 });
+    using client = await connect(product.proxies[0].port);
+    await until(async () => (await client.call("SET", "key", "value")) === "OK");
+    expect(dashboard.log() + product.proxies[0].log()).not.toContain(password);
   },
   TIMEOUT_MS,
 );

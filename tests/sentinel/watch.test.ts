@@ -17,6 +17,7 @@ import { startSentinels, type Sentinel } from "../harness/sentinel.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
 
+const NO_LOGIN = { username: "", password: "" };
 const test = systemTest("redis-server");
 
 const FAILOVER_TIMEOUT_MS = 60_000;
@@ -83,6 +84,7 @@ test(
     const watch = new SentinelWatch({
       product: "test",
       sentinels: sentinels.addresses,
+      login: NO_LOGIN,
       onMasters: (masters) => void verdicts.push(masters),
       log: () => {},
     });
@@ -110,6 +112,7 @@ test("without a majority there is no verdict", async () => {
   const watch = new SentinelWatch({
     product: "test",
     sentinels: [sentinels.all[0].address, "127.0.0.1:1", "127.0.0.1:2"],
+    login: NO_LOGIN,
     onMasters: (masters) => void verdicts.push(masters),
     log: (text) => void lines.push(text),
   });
