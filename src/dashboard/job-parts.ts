@@ -15,6 +15,7 @@ import {
   awaitInSync,
   catchUp,
   detachReplica,
+  forgetCopy,
   isTargetPromoted,
   promoteTarget,
   trimServer,
@@ -107,7 +108,7 @@ async function perform(part: Part, call: PartCall): Promise<Outcome> {
       await awaitInSync(passage, watch);
       return { kind: "done" };
     case "detach":
-      await detachReplica(passage, watch);
+      await detachReplica(passage, foreignTo(call, call.job.target_id), watch);
       return { kind: "done" };
     case "promote":
       return promote(call);
@@ -159,7 +160,11 @@ function decided({ job, passage }: PartCall): Passage {
 }
 
 async function promote({ passage, config }: PartCall): Promise<Outcome> {
-  if (await isTargetPromoted(passage)) return { kind: "done" };
+  if (await isTargetPromoted(passage)) {
+    // By whom, and when? It may have been started again, and have lost its master with its data.
+    const reason = `${passage.target} is a master already, which need not have everything`;
+    return { kind: "failed", reason };
+  }
   try {
     await catchUp(passage, config.migrationHoldTimeoutMs);
   } catch (error) {
@@ -170,14 +175,21 @@ async function promote({ passage, config }: PartCall): Promise<Outcome> {
   return { kind: "done" };
 }
 
-/** Both ends have everything: the source loses what has moved, the target all but its own. */
-async function trim({ job, passage, slots, watch }: PartCall): Promise<Outcome> {
-  const foreign = (ids: readonly number[], groupId: number): Set<number> => {
-    return new Set(ids.filter((id) => slots[id].group_id !== groupId));
-  };
-  const all = slots.map(({ id }) => id);
+/**
+ * Both ends have everything: the source loses what has moved, the target all but its own. A group
+ * that has been removed, or has no server any more, has nothing to lose.
+ */
+async function trim(call: PartCall): Promise<Outcome> {
+  const { job, passage, slots, watch } = call;
   const { source, target } = passage;
-  await trimServer(source, passage, foreign(job.slots, job.source_id), watch);
-  await trimServer(target, passage, foreign(all, job.target_id), watch);
+  const moved = job.slots.filter((id) => slots[id].group_id !== job.source_id);
+  if (source !== "") await trimServer(source, passage, new Set(moved), watch);
+  if (target !== "") await trimServer(target, passage, foreignTo(call, job.target_id), watch);
+  await forgetCopy(passage);
   return { kind: "done" };
+}
+
+/** The slots that are not the group's. */
+function foreignTo({ slots }: PartCall, groupId: number): Set<number> {
+  return new Set(slots.filter(({ group_id }) => group_id !== groupId).map(({ id }) => id));
 }

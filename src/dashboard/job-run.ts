@@ -384,7 +384,8 @@ export class JobRun {
    */
   async #silence(passage: Passage): Promise<void> {
     const name = `${passage.source} ${passage.target}`;
-    if (this.#silenced === name || passage.source === "") return;
+    const isPair = passage.source !== "" && passage.target !== "";
+    if (this.#silenced === name || !isPair) return;
     await silenceJob(passage);
     this.#silenced = name;
   }

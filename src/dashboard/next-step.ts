@@ -18,7 +18,7 @@
  *
  *   replica          preparing ──▶ holding ──▶ switching ──▶ promoted ──▶ trimming ──▶ done
  *                        ▲            │             │
- *                        └────────────┴─────────────┘ late, or the target is surely still a replica
+ *                        └────────────┴─────────────┘ late, failed: epoch+1
  */
 import { assert, unreachable } from "../lib/assert.ts";
 import type { MigrationJob, PinnedKey } from "../model/migration-job.ts";
@@ -47,7 +47,7 @@ export type Outcome =
       readonly clean?: ReadonlySet<number>;
     }
   | { readonly kind: "failed"; readonly reason: string }
-  /** promote: surely nothing has changed. Only this permits the way back. */
+  /** promote: surely nothing has changed. */
   | { readonly kind: "unchanged"; readonly reason: string };
 
 /** late: some proxy did not acknowledge. */
@@ -111,6 +111,9 @@ export type Step =
 /** The source may be dead for good, and what is left there then cannot be seen by anybody. */
 const MAX_AUDITS = 3;
 
+/** For the target of a cancelled job by replication, which may be dead for good as well. */
+const MAX_DETACHES = 5;
+
 export function nextStep(job: MigrationJob, known: Knowledge, context: StepContext): Step {
   switch (job.state) {
     case "preparing":
@@ -172,12 +175,8 @@ function preparing(job: MigrationJob, known: Knowledge, context: StepContext): S
   const isReplica = job.method === "replica";
   const failed = failureOf(known);
   if (known.slots !== "agreed") return tell(known, false);
-  if (job.cancelled) {
-    if (!isReplica) return { kind: "arrive", groupId: job.source_id };
-    if (isDone(known, "detach")) return { kind: "arrive", groupId: job.source_id };
-    if (failed !== "") return { kind: "retry", reason: failed };
-    return run("detach");
-  }
+  if (job.cancelled && !isReplica) return { kind: "arrive", groupId: job.source_id };
+  if (job.cancelled || job.in_doubt) return detaching(job, known, context);
   if (failed !== "") return { kind: isReplica ? "retry" : "postpone", reason: failed };
   if (context.isPaused) return { kind: "wait" };
   // Slots that were offline have no keys to bring along.
@@ -189,6 +188,20 @@ function preparing(job: MigrationJob, known: Knowledge, context: StepContext): S
   const { targetLife: target_life } = result;
   const next = { ...job, state: "holding", epoch: job.epoch + 1, pins, target_life } as const;
   return { kind: "store", job: next };
+}
+
+/** The target becomes an empty master. The slots do not need it, so a dead one is left alone. */
+function detaching(job: MigrationJob, known: Knowledge, context: StepContext): Step {
+  const arrive: Step = { kind: "arrive", groupId: job.source_id };
+  const failed = failureOf(known);
+  if (isDone(known, "detach")) {
+    if (job.cancelled) return arrive;
+    const { in_doubt: _, ...next } = job;
+    return { kind: "store", job: next };
+  }
+  if (failed !== "" && job.cancelled && known.failures + 1 >= MAX_DETACHES) return arrive;
+  if (failed !== "") return { kind: "retry", reason: failed };
+  return context.isPaused && !job.cancelled ? { kind: "wait" } : run("detach");
 }
 
 /** No proxy sends a request for the slots before all hold; none may have switched. */
@@ -306,14 +319,19 @@ function reversing(job: MigrationJob, known: Knowledge): Step {
   };
 }
 
-/** All hold, and the target may or may not be a master: only it can tell. */
+/**
+ * All hold, so that the source has everything and nobody writes to the target, whatever it is:
+ * until "promoted" is stored there is a way back. After a part whose outcome nobody knows the
+ * target may be a master; it is emptied before it is attached again.
+ */
 function switching(job: MigrationJob, known: Knowledge): Step {
+  const inDoubt = { ...job, in_doubt: true };
+  if (known.slots === "late" || known.pins === "late") return release(inDoubt, LATE);
   if (known.slots !== "agreed") return tell(known, true);
   const result = resultOf(known, "promote");
   if (result === null) return run("promote");
   if (result.kind === "done") return { kind: "store", job: { ...job, state: "promoted" } };
-  if (result.kind === "unchanged") return release(job, result.reason);
-  return { kind: "retry", reason: result.reason };
+  return release(result.kind === "unchanged" ? job : inDoubt, result.reason);
 }
 
 /** The source is history: only forward. */

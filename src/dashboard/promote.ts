@@ -330,10 +330,14 @@ export class Promotions implements Part {
 
 // ------------------------------------------------------------------------------------ the checks
 
-/** A group that is being filled by replication of another one has no master of its own. */
+/**
+ * A group that is being filled by replication of another one has no master of its own. A job that
+ * only tidies up may need the new master to get on.
+ */
 function requireNoCopy({ records }: Product, groupId: number): void {
-  for (const { id, method, source_id, target_id } of records.jobs.values()) {
+  for (const { id, method, state, cancelled, source_id, target_id } of records.jobs.values()) {
     if (method !== "replica" || (source_id !== groupId && target_id !== groupId)) continue;
+    if (state === "trimming" || (cancelled && state === "preparing")) continue;
     throw new OperatorError(
       `group-[${groupId}] is being copied by migration job ${id}: wait for its end or cancel it`,
     );

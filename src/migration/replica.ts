@@ -40,7 +40,7 @@ export async function attachReplica(passage: Passage): Promise<void> {
     );
   }
   await setMasterLogin(target, source, passage.login);
-  if (source.kind.isCodis) await rememberSkipped(source, passage.jobId);
+  await markCopy(source, passage.jobId);
   await target.call([...replicaOf(target), ...hostAndPort(passage.source)]);
 }
 
@@ -107,8 +107,9 @@ export async function catchUp(passage: Passage, timeoutMs: number): Promise<void
 const REMEMBERED_MS = 7 * 24 * 3_600_000;
 const SKIPPED = /^cmdstat_(slotsrestore|slotsdel)/;
 
+/** Its copy at the target says whose the keys there are. */
 function memoryKey(jobId: number): string {
-  return `${OWN_KEY_PREFIX}mig:${jobId}:skipped`;
+  return `${OWN_KEY_PREFIX}mig:${jobId}:copy`;
 }
 
 /** How often the source has carried out commands that a stock replica would not. */
@@ -121,9 +122,24 @@ async function skippedCommands(source: Link): Promise<string> {
 }
 
 /** At the source itself: whoever takes the job over has to know it. */
-async function rememberSkipped(source: Link, jobId: number): Promise<void> {
-  const calls = await skippedCommands(source);
-  await source.call(["SET", memoryKey(jobId), calls, "PX", REMEMBERED_MS]);
+async function markCopy(source: Link, jobId: number): Promise<void> {
+  const text = source.kind.isCodis ? await skippedCommands(source) : "1";
+  const [reply] = await source.pipeline([["SET", memoryKey(jobId), text, "PX", REMEMBERED_MS]]);
+  // A source that is full can be copied, but not a codis-server without this.
+  if (reply instanceof ReplyError && source.kind.isCodis) throw reply;
+}
+
+/** When the job has ended. The key dies by itself where this does not get to. */
+export async function forgetCopy(passage: Passage): Promise<void> {
+  for (const address of [passage.source, passage.target]) {
+    if (address === "") continue;
+    try {
+      using link = await openEnd(passage, address, "forget");
+      await link.call(["DEL", memoryKey(passage.jobId)]);
+    } catch (error) {
+      if (!isPassing(error) && !(error instanceof ReplyError)) throw error;
+    }
+  }
 }
 
 /**
@@ -150,24 +166,38 @@ async function mustBeTrueCopy(source: Link, target: Link, jobId: number): Promis
   }
 }
 
-/** From here on only forward. May be repeated. */
+/** May be repeated. */
 export async function promoteTarget(passage: Passage): Promise<void> {
   using target = await openEnd(passage, passage.target, "promote");
   if (target.kind.isMaster) return;
   await target.call([...replicaOf(target), "NO", "ONE"]);
-  await target.call(["DEL", memoryKey(passage.jobId)]);
 }
 
-/** Whether `promoteTarget` ran: for whoever takes the job over. */
+/** Whether `promoteTarget` ran, or the target has lost its master in another way. */
 export async function isTargetPromoted(passage: Passage): Promise<boolean> {
   using target = await openEnd(passage, passage.target, "promote");
   return target.kind.isMaster;
 }
 
-/** Gives up before the promotion: the target is a master again, and loses what it copied. */
-export async function detachReplica(passage: Passage, watch: Watch): Promise<void> {
+/**
+ * Gives up: the target is a master again, and loses what it has copied, the keys of `slots`. A
+ * target that was never attached keeps what it has.
+ */
+export async function detachReplica(
+  passage: Passage,
+  slots: ReadonlySet<number>,
+  watch: Watch,
+): Promise<void> {
+  if (!(await hasCopy(passage))) return;
   await promoteTarget(passage);
-  await trimServer(passage.target, passage, new Set(ALL_SLOTS), watch);
+  await trimServer(passage.target, passage, slots, watch);
+  await forgetCopy(passage);
+}
+
+async function hasCopy(passage: Passage): Promise<boolean> {
+  using target = await openEnd(passage, passage.target, "promote");
+  if (isReplicaOf(await target.info("replication"), passage.source)) return true;
+  return target.kind.isMaster && (await target.call(["EXISTS", memoryKey(passage.jobId)])) === 1;
 }
 
 /** Deletes the keys of these slots at one server. How many. */

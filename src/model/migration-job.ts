@@ -48,6 +48,8 @@ export interface MigrationJob {
   readonly pins: readonly PinnedKey[];
   /** What the target was when its keys of the slots were deleted, by `lifeOfTarget`. */
   readonly target_life?: string;
+  /** Method replica: the target may be a master, and nobody knows of what. */
+  readonly in_doubt?: boolean;
   /** The operator wants the slots back. */
   readonly cancelled?: boolean;
   /** Source and target were swapped by a cancel: the slots are on their way back. */
@@ -86,6 +88,7 @@ export function parseMigrationJob(json: unknown, where: string): MigrationJob {
       };
     }),
     ...(life === undefined ? {} : { target_life: life }),
+    ...(reader.boolean("in_doubt") ? { in_doubt: true } : {}),
     ...(reader.boolean("cancelled") ? { cancelled: true } : {}),
     ...(reader.boolean("reversed") ? { reversed: true } : {}),
     started: reader.integer("started", 0, Number.MAX_SAFE_INTEGER) ?? 0,

@@ -8,6 +8,7 @@ import {
   awaitInSync,
   catchUp,
   detachReplica,
+  forgetCopy,
   isTargetPromoted,
   promoteTarget,
   trimServer,
@@ -17,7 +18,14 @@ import { slotOfKey } from "../../src/model/slot.ts";
 import { keyOf } from "../harness/keys.ts";
 import { startScriptedCodisServer } from "../harness/scripted-codis-server.ts";
 import { systemTest } from "../harness/system-test.ts";
-import { keysAt, passageOf, startReplica, startServer, TestWatch } from "./engine-fixture.ts";
+import {
+  ALL_SLOTS,
+  keysAt,
+  passageOf,
+  startReplica,
+  startServer,
+  TestWatch,
+} from "./engine-fixture.ts";
 
 const test = systemTest("redis-server");
 
@@ -122,6 +130,7 @@ test("a replica follows and is promoted with all the data, then each end is trim
   const others = new Set(Array.from({ length: 512 }, (_, slot) => 512 + slot));
   await trimServer(source.address, passage, slots, watch);
   await trimServer(target.address, passage, others, watch);
+  await forgetCopy(passage);
   expect((await keysAt(source)) + (await keysAt(target))).toBe(2_001);
   for (let i = 0; i < 100; i++) {
     const place = slots.has(slotOfKey(`key:${i}`)) ? target : source;
@@ -136,10 +145,12 @@ test("a target with keys is no replica to be, and one that is given up is emptie
   await target.call("SET", "mine", "v");
   const passage = passageOf(source, target);
   await expect(attachReplica(passage)).rejects.toThrow("has keys, which the copy of");
+  await detachReplica(passage, ALL_SLOTS, new TestWatch());
+  expect(await target.call("GET", "mine")).toBe("v");
   await target.call("DEL", "mine");
   await attachReplica(passage);
   await awaitInSync(passage, new TestWatch());
-  await detachReplica(passage, new TestWatch());
+  await detachReplica(passage, ALL_SLOTS, new TestWatch());
   expect(await keysAt(target)).toBe(0);
   await expect(catchUp(passage, 1_000)).rejects.toThrow("is not a replica of");
   expect(await keysAt(source)).toBe(1);

@@ -2,9 +2,11 @@
 import { describe, expect } from "bun:test";
 import { patient, Writers } from "../exactness/checker.ts";
 import { Ledger } from "../exactness/ledger.ts";
+import { keyOf } from "../harness/keys.ts";
+import { connect } from "../harness/resp-client.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { until } from "../harness/until.ts";
-import { startMovingProduct } from "./moving-product.ts";
+import { type MovingProduct, startMovingProduct } from "./moving-product.ts";
 
 const test = systemTest("redis-server");
 
@@ -73,4 +75,63 @@ describe("by replication", () => {
       expect(ledger.surprises).toEqual([]);
     }
   }, 120_000);
+
+  // A master was believed to have been promoted, and the slots went to what it had.
+  test("a target that was started again before the switch is copied to again", async () => {
+    await using product = await startMovingProduct({ ...UNKEPT, redisArgs: QUICK });
+    await product.load(0, 99);
+    await dieAt(product, "switching run before");
+    const [, target] = product.servers;
+    await target.kill();
+    await target.start();
+    await target.call("SET", keyOf(5), "an old value");
+    await product.dashboard.start();
+    await product.untilAtRest();
+    expect((await product.stats()).slots[5].group_id).toBe(2);
+    using client = await connect(product.proxies[0].port);
+    expect(await client.call("GET", keyOf(5))).toBe(`value of ${keyOf(5)}`);
+    expect(await product.misplaced()).toEqual([]);
+  }, 60_000);
+
+  // The slots were held, and no master of the two groups could be replaced, until it came back.
+  test("a target that dies at the switch holds nobody, and the job can be cancelled", async () => {
+    await using product = await startMovingProduct({ ...UNKEPT, redisArgs: QUICK });
+    await product.load(0, 99);
+    await dieAt(product, "switching run before");
+    await product.servers[1].kill();
+    await product.dashboard.start();
+    using client = await connect(product.proxies[0].port);
+    expect(await client.call("GET", keyOf(5))).toBe(`value of ${keyOf(5)}`);
+    await product.dashboard.put("cancelSlotActions", { beg: 0, end: 1023 });
+    await product.untilAtRest();
+    expect((await product.stats()).slots[5]).toEqual({ id: 5, group_id: 1, action: {} });
+  }, 60_000);
+
+  // It tried for ever to delete what had moved, and its groups could not be used.
+  test("a group that was left for good can be removed before it is trimmed", async () => {
+    await using product = await startMovingProduct({ ...UNKEPT, redisArgs: QUICK });
+    const [source] = product.servers;
+    await product.load(0, 99);
+    await dieAt(product, "promoted push before");
+    await source.kill();
+    await product.dashboard.start();
+    await product.untilState("trimming");
+    await product.dashboard.put("removeServer", { gid: 1, addr: source.address });
+    await product.dashboard.put("removeGroup", { gid: 1 });
+    await product.untilAtRest();
+    using client = await connect(product.proxies[0].port);
+    expect(await client.call("GET", keyOf(5))).toBe(`value of ${keyOf(5)}`);
+  }, 60_000);
 });
+
+/** Nothing is kept over a kill. */
+const UNKEPT = { proxies: 1, isDurable: false };
+
+/** The dashboard moves all of group 1 by replication, and dies there. */
+async function dieAt(product: MovingProduct, point: string): Promise<void> {
+  product.dashboard.env = { CODIS_TEST_CRASH_AT: point };
+  await product.dashboard.restart();
+  await product.dashboard.put("createReplicaJob", { src: 1, dst: 2, num: 0 });
+  await product.dashboard.exited;
+  product.dashboard.env = {};
+}

@@ -55,7 +55,7 @@ export class Ground {
   readonly lives = [0, 0, 0];
   /** By group: what the last purge has deleted, which an older copy of the server still has. */
   readonly #purged = [NOTHING, NOTHING, NOTHING];
-  /** Epochs of holds in which the purge was confirmed. */
+  /** Epochs of holds in which the target was found to be right. */
   readonly confirmed = new Set<number>();
   /** Groups whose server does not answer; it keeps what it has. */
   readonly down = new Set<number>();
@@ -123,11 +123,15 @@ export class Ground {
     }
   }
 
-  /** The target begins anew with an older copy of what it had. Nothing has moved there yet. */
+  /** The target begins anew with an older copy of what it had, and as a master. */
   restart(job: MigrationJob): void {
     this.note(() => `the server of group ${job.target_id} begins anew`);
     this.lives[job.target_id]++;
     const target = this.server(job.target_id);
+    if (job.method === "replica") {
+      this.replica = null;
+      target.clear();
+    }
     for (const [key, value] of this.#purged[job.target_id]) {
       if (job.slots.includes(slotOfKey(key)) && !target.has(key)) target.set(key, value);
     }
@@ -256,15 +260,19 @@ export class Ground {
 
   /** What the target lacks comes while all hold; whether it went well may remain unknown. */
   private promote(job: MigrationJob): Outcome {
+    // It is a master already, by this or by another reason.
+    if (this.replica === null) return FAILED;
     const luck = this.isCalm ? 9 : this.choose(6);
-    if (this.replica !== null && luck === 0) return { kind: "unchanged", reason: "too slow" };
-    if (this.replica !== null && luck !== 1) {
+    if (luck === 0) return { kind: "unchanged", reason: "too slow" };
+    if (luck > 1) {
       const source = this.server(job.source_id);
       this.server(job.target_id).clear();
       for (const [key, value] of source) this.server(job.target_id).set(key, value);
       this.replica = null;
     }
-    return luck <= 2 ? FAILED : DONE;
+    if (luck <= 2) return FAILED;
+    this.confirmed.add(job.epoch);
+    return DONE;
   }
 
   private *pass(job: MigrationJob, owner: string): Generator<void, Outcome, void> {

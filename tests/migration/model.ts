@@ -255,13 +255,13 @@ export class World {
   }
 
   /**
-   * Between the purge and the look at it. Whoever begins anew with old data later loses what has
-   * moved as well, and nothing but the durability of the server itself can help.
+   * Before the target is looked at for the last time. Whoever begins anew with old data later loses
+   * what has moved as well, and nothing but the durability of the server itself can help.
    */
   #restartTarget(): void {
     const job = this.ground.pick([...this.jobs.values()]);
     if (job === undefined || this.ground.confirmed.has(job.epoch)) return;
-    if (job.state === "preparing" || job.state === "holding") this.ground.restart(job);
+    if (["preparing", "holding", "switching"].includes(job.state)) this.ground.restart(job);
   }
 
   /** All slots of a job, or one of them. */
