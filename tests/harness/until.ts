@@ -7,6 +7,7 @@ export interface UntilOptions {
 }
 
 const POLL_MS = 5;
+const MAX_POLL_MS = 50;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /**
@@ -21,14 +22,17 @@ export async function until<T>(
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   for (;;) {
+    const begunMs = performance.now();
     try {
       const value = await condition();
       if (value) return value;
     } catch (error) {
       cause = error;
     }
-    if (performance.now() > deadline) break;
-    await Bun.sleep(POLL_MS);
+    const now = performance.now();
+    if (now > deadline) break;
+    // A question that costs much is not asked all the time: what is waited for needs the CPU.
+    await Bun.sleep(Math.min(MAX_POLL_MS, Math.max(POLL_MS, now - begunMs)));
   }
   const { what } = options;
   const goal = typeof what === "function" ? what() : (what ?? condition.toString());

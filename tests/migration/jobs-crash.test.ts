@@ -29,18 +29,18 @@ test("wherever the dashboard dies, the next one finishes the move exactly", asyn
   await using product = await startMovingProduct({
     config: { migration_parallel_slots: 300, migration_big_key_elements: 300 },
   });
-  await product.load(0, 299);
+  await product.load(0, 99, 12);
   await exactly(product, async () => {
     for (const [i, point] of POINTS_OF_A_MOVE.entries()) {
       await restartWith(product, point);
-      await product.move(0, 299, i % 2 === 0 ? 2 : 1).catch(() => {});
+      await product.move(0, 99, i % 2 === 0 ? 2 : 1).catch(() => {});
       await product.dashboard.exited;
       await restartWith(product, "");
       // The order itself may have died with the dashboard.
       const { slots } = await product.stats();
       const gid = i % 2 === 0 ? 2 : 1;
       if (slots[0].action.state === undefined && slots[0].group_id !== gid) {
-        await product.move(0, 299, gid);
+        await product.move(0, 99, gid);
       }
       await product.untilAtRest();
       expect([point, ...(await product.misplaced())]).toEqual([point]);
