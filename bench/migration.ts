@@ -9,6 +9,7 @@ import { purgeTarget } from "../src/migration/purge.ts";
 import { RedisClient } from "../src/redis/client.ts";
 import { passageOf, startServer, TestWatch } from "../tests/migration/engine-fixture.ts";
 import type { Redis } from "../tests/harness/redis.ts";
+import { measureOnDemand } from "./on-demand.ts";
 import { runLoad, type LoadResult } from "./redis-benchmark.ts";
 import { startProbe, type Stalls } from "./stall-probe.ts";
 
@@ -16,7 +17,7 @@ const USAGE = `Usage: npm run bench:migration -- [options]
   --keys=N       how many keys there are (400000)
   --value=BYTES  the size of their values (128)
   --elements=N   of each big key (1000000)
-  --only=PART    speed, pace, durable or big (all)
+  --only=PART    speed, pace, durable, big or clients (all)
 `;
 
 const { values } = parseArgs({
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     keys: { type: "string", default: "400000" },
     value: { type: "string", default: "128" },
     elements: { type: "string", default: "1000000" },
-    only: { type: "string", default: "speed,pace,durable,big" },
+    only: { type: "string", default: "speed,pace,durable,big,clients" },
     help: { type: "boolean", default: false },
   },
 });
@@ -186,6 +187,7 @@ async function main(): Promise<void> {
     for (const type of Object.keys(BUILDERS)) await measureBigKey(type);
     await measureBigKey("string 100");
   }
+  if (parts.includes("clients")) await measureOnDemand(out);
 }
 
 await main();
