@@ -2,6 +2,7 @@
  * Accepts connections from a listening descriptor in a `Poller`. Closing it closes our copy of the
  * descriptor; while another process holds one, clients go on queueing there.
  */
+import { easeLoopback } from "./native-socket.ts";
 import { type Polled, type Poller, READABLE } from "./poller.ts";
 import { addressText } from "./socket-address.ts";
 import { permanent, SOCK_FLAGS, sys } from "./syscalls.ts";
@@ -41,6 +42,7 @@ export class NativeListener implements Polled {
       addressBytes[0] = 0;
       const fd = sys.accept4(this.fd, address.at, addressLength.at, SOCK_FLAGS);
       if (fd < 0) return this.#onFailure(i);
+      easeLoopback(fd, addressBytes);
       this.onAccept(fd, addressText(addressBytes));
     }
   }

@@ -19,10 +19,11 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   sys,
+  TCP_CONGESTION,
   TCP_KEEPIDLE,
   TCP_NODELAY,
 } from "./syscalls.ts";
-import type { SocketAddress } from "./socket-address.ts";
+import { isLoopback, type SocketAddress } from "./socket-address.ts";
 
 export interface SocketHandler {
   /** The connection that we opened is there. */
@@ -43,6 +44,19 @@ const LINGER_MS = 1000;
 
 const option = permanent(2);
 const optionLength = permanent(1);
+
+/** "reno" in one cell. */
+const reno = permanent(1);
+reno.view[0] = Buffer.from("reno").readInt32LE();
+
+/**
+ * Between two programs of one machine nothing is ever congested, and what the kernel does against
+ * it is pure loss: BBR, for one, holds bytes back and sets timers. Reno does least. For a peer
+ * elsewhere the choice stays with whoever set up this machine.
+ */
+export function easeLoopback(fd: number, peer: Uint8Array): void {
+  if (isLoopback(peer)) sys.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno.at, 4);
+}
 
 /** Cells of `struct iovec`, and where `struct msghdr` has its vectors and their number. */
 const VECTOR_CELLS = 4;
@@ -86,6 +100,7 @@ export class NativeSocket implements Polled {
   ): NativeSocket | null {
     const fd = sys.socket(address.family, SOCK_STREAM | SOCK_FLAGS, 0);
     if (fd < 0) return null;
+    easeLoopback(fd, address.bytes);
     // Under way or refused at once: the descriptor tells when it is asked.
     sys.connect(fd, ptr(address.bytes), address.bytes.length);
     return new NativeSocket(poller, fd, handler, true);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addressText, inetAddress, unixAddress } from "./socket-address.ts";
+import { addressText, inetAddress, isLoopback, unixAddress } from "./socket-address.ts";
 
 const ROUND_TRIPS: readonly (readonly [host: string, text: string])[] = [
   ["127.0.0.1", "127.0.0.1:7000"],
@@ -38,4 +38,12 @@ for (const host of [
 
 test("a path is a unix socket", () => {
   expect(addressText(unixAddress("/tmp/redis.sock").bytes)).toBe("unix:0");
+});
+
+test("the addresses of this machine are known", () => {
+  const hosts = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+  const others = ["128.0.0.1", "10.0.0.127", "::", "::2", "1::1", "::ffff:10.0.0.127", "::1:0:1"];
+  const isHere = (host: string): boolean => isLoopback(inetAddress(host, 1)!.bytes);
+  expect([...hosts, ...others].filter(isHere)).toEqual(hosts);
+  expect(isLoopback(unixAddress("/tmp/redis.sock").bytes)).toBe(false);
 });

@@ -36,6 +36,16 @@ export function unixAddress(path: string): SocketAddress {
   return { family: AF_UNIX, bytes };
 }
 
+/** Is it an address of this very machine: 127.0.0.0/8, in either form, or ::1? */
+export function isLoopback(bytes: Uint8Array): boolean {
+  const family = bytes[0];
+  if (family === AF_INET) return bytes[4] === 127;
+  if (family !== AF_INET6) return false;
+  if (bytes.subarray(8, 18).some((byte) => byte !== 0)) return false;
+  if (bytes[18] === 255) return bytes[19] === 255 && bytes[20] === 127;
+  return bytes.subarray(18, 23).every((byte) => byte === 0) && bytes[23] === 1;
+}
+
 /** "1.2.3.4:5", "::1:5" as Redis prints peers, "unix:0". */
 export function addressText(bytes: Uint8Array): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset);

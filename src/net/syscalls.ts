@@ -44,6 +44,7 @@ export const SO_LINGER = 13;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
+export const TCP_CONGESTION = 13;
 export const MSG_NOSIGNAL = 0x4000;
 export const SHUT_WR = 1;
 export const EPOLL_CLOEXEC = 0o2000000;
