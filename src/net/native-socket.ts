@@ -1,10 +1,18 @@
 /**
- * One connection in a `Poller`: non-blocking, level-triggered, half-open until both sides have
+ * One connection in a `Poller`: non-blocking, edge-triggered, half-open until both sides have
  * ended. Its handler is called from the poller's turn only, never from inside a call of ours.
  */
 import { type Pointer, ptr } from "bun:ffi";
 import { freeFrom, slab } from "../lib/lent.ts";
-import { BROKEN_EVENTS, type Poller, type Polled, READABLE, WRITABLE } from "./poller.ts";
+import {
+  ARRIVED,
+  BROKEN_EVENTS,
+  ENDED,
+  type Poller,
+  type Polled,
+  READABLE,
+  WRITABLE,
+} from "./poller.ts";
 import {
   errorName,
   IPPROTO_TCP,
@@ -87,7 +95,7 @@ export class NativeSocket implements Polled {
     isConnecting: boolean,
   ) {
     this.#state = isConnecting ? "connecting" : "open";
-    this.#interest = isConnecting ? WRITABLE : READABLE;
+    this.#interest = isConnecting ? WRITABLE : ARRIVED;
     this.#setOption(IPPROTO_TCP, TCP_NODELAY, 1);
     poller.add(this, this.#interest);
   }
@@ -164,7 +172,9 @@ export class NativeSocket implements Polled {
   #watch(): void {
     if (this.#state === "closed" || this.#state === "connecting") return;
     const wantsInput = !this.#isInputOver && (!this.#isPaused || this.#state === "ended");
-    const interest = (wantsInput ? READABLE : 0) | (this.#isBlocked ? WRITABLE : 0);
+    // What is only discarded is told again and again, until there is no more.
+    const input = this.#state === "ended" ? READABLE : ARRIVED;
+    const interest = (wantsInput ? input : 0) | (this.#isBlocked ? WRITABLE : 0);
     if (interest === this.#interest) return;
     this.#interest = interest;
     this.poller.change(this, interest);
@@ -251,7 +261,9 @@ export class NativeSocket implements Polled {
     const from = freeFrom();
     const got = this.poller.receive(this.fd);
     if (got > 0) {
+      const isAll = !this.poller.hasMore && (events & ENDED) === 0;
       this.handler?.onData(slab, from, from + got, this);
+      if (!isAll) this.#askAgain();
     } else if (got < 0) {
       if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
     } else {
@@ -259,6 +271,12 @@ export class NativeSocket implements Polled {
       this.#watch();
       this.handler?.onEnd(this);
     }
+  }
+
+  /** There may be more to read, or the end, of which the kernel has told already. */
+  #askAgain(): void {
+    if (this.#state !== "open" || (this.#interest & READABLE) === 0) return;
+    this.poller.change(this, this.#interest);
   }
 
   #onBroken(): void {

@@ -23,9 +23,11 @@ import {
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EPOLLERR,
+  EPOLLET,
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLRDHUP,
   permanent,
   sys,
 } from "./syscalls.ts";
@@ -50,6 +52,8 @@ export interface Polled {
 export class Poller {
   /** True while handlers run: what they write leaves at the end of this turn, unasked. */
   isInTurn = false;
+  /** The last `receive` took as much as it could: perhaps not all. */
+  hasMore = false;
   /** Called before the sockets of a turn are read, with microseconds of a monotonic clock. */
   onWake: (nowUs: number) => void = () => {};
   /** Called after all sockets of a turn were read. */
@@ -160,6 +164,7 @@ export class Poller {
     const most = room < MAX_READ_BYTES ? room : MAX_READ_BYTES;
     const got = sys.recv(fd, (this.#slabAt + freeFrom()) as Pointer, most, 0);
     if (got > 0) use(got);
+    this.hasMore = got === most;
     return got;
   }
 }
@@ -170,6 +175,13 @@ export function clockUs(): number {
 }
 
 export const READABLE = EPOLLIN;
+/**
+ * The same for a socket that is read until nothing is left: told once for what arrives. Told again
+ * and again, the kernel looks at every socket twice, the second time to find it empty.
+ */
+export const ARRIVED = EPOLLIN | EPOLLRDHUP | EPOLLET;
+/** The other side sends no more than what is there. */
+export const ENDED = EPOLLRDHUP;
 export const WRITABLE = EPOLLOUT;
 export const BROKEN_EVENTS = EPOLLERR | EPOLLHUP;
 

@@ -55,6 +55,8 @@ export const EPOLLIN = 1;
 export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 export const EPOLLHUP = 16;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 1 << 31;
 
 /**
  * Integers that the calls may read and write at `at` for as long as the program runs. The buffer is
