@@ -140,9 +140,13 @@ export class Poller {
     }
     this.#end();
     this.isInTurn = false;
+    if (this.#leaving.length > 0) this.#closeLeaving();
+    return isBunReady;
+  }
+
+  #closeLeaving(): void {
     for (const fd of this.#leaving) sys.close(fd);
     this.#leaving.length = 0;
-    return isBunReady;
   }
 
   /** The end of a turn; now and then that of lent memory (lib/lent.ts). */
