@@ -69,6 +69,25 @@ export const SLOT_COMMANDS: readonly Command[] = [
     run: migrate,
   },
   {
+    name: "replace",
+    doc: "Moves all slots of a group to a group that has none, by replication.",
+    details:
+      "The fastest way to new machines: the master of TO becomes a copy of the one of FROM and " +
+      "then takes its place; what it had before is lost. With --slots only the highest slots " +
+      "move, to split a group. codis admin cancel brings them back until the switch.",
+    reach: "dashboard",
+    asks: true,
+    positionals: [
+      { ...GROUP, name: "FROM", doc: "The group that has the slots." },
+      { ...GROUP, name: "TO", doc: "The group that gets them." },
+    ],
+    options: [
+      { name: "slots", argument: "N", integerFrom: 1, doc: "How many; default all of them." },
+      FOLLOW,
+    ],
+    run: replaceGroup,
+  },
+  {
     name: "cancel",
     doc: "Brings slots that are moving back to where they came from.",
     details: "Orders that have not begun are forgotten. Without SLOTS: all of them.",
@@ -155,6 +174,23 @@ function wantedSlots(call: Call, slots: readonly SlotMapping[]): number[] {
   }
   const idle = slots.filter((slot) => slot.group_id === source && slot.action.state === undefined);
   return idle.slice(0, count).map((slot) => slot.id);
+}
+
+async function replaceGroup(call: Call): Promise<void> {
+  const [src, dst] = [call.given.must("FROM"), call.given.must("TO")];
+  const num = call.given.integer("slots") ?? 0;
+  const link = await call.dashboard();
+  const { slots } = await link.stats();
+  const idle = slots.filter(({ group_id, action }) => {
+    return group_id === Number(src) && action.state === undefined;
+  });
+  const ids = idle.slice(-num).map((slot) => slot.id); // -0: all of them
+  await call.confirm(
+    `Make group ${dst} a copy of group ${src}, in place of what it has, for ` +
+      `${some(ids.length, "slot")}?`,
+  );
+  await link.call(routes.createReplicaJob, { src, dst, num });
+  await followMoves(call, link, ids, `ordered: ${some(ids.length, "slot")} to group ${dst}`);
 }
 
 async function cancel(call: Call): Promise<void> {

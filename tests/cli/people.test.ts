@@ -53,6 +53,24 @@ test("a product is built from nothing, and its status says what is still wrong",
   expect(await run("slots")).toContain("1   1024   100%  0-1023");
 });
 
+test("a group is replaced by another one, by replication", async () => {
+  await using dashboard = await startDashboard();
+  const quick = { args: ["--repl-diskless-sync-delay", "0"] };
+  await using first = await startRedis(quick);
+  await using second = await startRedis(quick);
+  await dashboard.storeGroups([[first.address], [second.address]]);
+  await dashboard.assign(0, 1023, 1);
+  await first.call("SET", keyOf(1000), "value");
+  const run = commander(dashboard);
+  const done = await run("replace 1 2 --slots=100 --yes --watch");
+  expect(done).toContain("All have arrived.");
+  expect((await dashboard.slots()).map(({ group_id }) => group_id)).toEqual(
+    Array.from({ length: 1024 }, (_, id) => (id < 924 ? 1 : 2)),
+  );
+  expect(await second.call("GET", keyOf(1000))).toBe("value");
+  await expect(run("replace 1 2 --yes")).rejects.toThrow("group 2 must be empty");
+});
+
 test("what would change the product asks first", async () => {
   await using dashboard = await startDashboard();
   await using redis = await startRedis();
