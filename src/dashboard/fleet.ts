@@ -282,6 +282,7 @@ export class ProxyFleet implements Fleet {
       groups: records.groups,
       jobs: records.jobs,
       migrationMethod: config.migrationMethod,
+      migrationDurable: config.migrationDurable,
       unreadable: unreadable(),
       ipOf: (address) => hosts.ipOf(address),
     };

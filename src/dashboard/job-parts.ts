@@ -17,6 +17,7 @@ import {
   detachReplica,
   forgetCopy,
   isTargetPromoted,
+  mustKeepCopy,
   promoteTarget,
   trimServer,
 } from "../migration/replica.ts";
@@ -183,6 +184,7 @@ async function trim(call: PartCall): Promise<Outcome> {
   const { job, passage, slots, watch } = call;
   const { source, target } = passage;
   const moved = job.slots.filter((id) => slots[id].group_id !== job.source_id);
+  if (target !== "" && watch.pace().isDurable) await mustKeepCopy(passage);
   if (source !== "") await trimServer(source, passage, new Set(moved), watch);
   if (target !== "") await trimServer(target, passage, foreignTo(call, job.target_id), watch);
   await forgetCopy(passage);

@@ -423,7 +423,8 @@ export class JobRun {
       scanCount: config.migrationScanCount,
       intervalUs: records.options.migration_interval,
       isPaused: this.#isPaused(job),
-      isDurable: config.migrationDurable,
+      // The commands of codis-server leave nothing behind that could wait.
+      isDurable: config.migrationDurable && job.method !== "codis",
     };
     // Clients wait, and so does a group that is to change its master: no time to lose.
     const isHeld = job.state === "reversing" || job.state === "switching";

@@ -30,6 +30,7 @@ interface World {
   readonly job?: Partial<MigrationJob>;
   readonly one?: PromotingState;
   readonly two?: PromotingState;
+  readonly isDurable?: boolean;
   readonly unreadable?: readonly string[];
 }
 
@@ -48,6 +49,7 @@ function world(given: World): ViewSource {
     ]),
     jobs,
     migrationMethod: "semi-async",
+    migrationDurable: given.isDurable ?? false,
     unreadable: new Set(given.unreadable),
     ipOf: (address) => address.split(":")[0],
   };
@@ -133,6 +135,14 @@ describe("a job", () => {
     };
     expect(methodOf("keys")).toBe(2);
     expect(methodOf("codis")).toBe(1);
+  });
+
+  test("that is durable says so where MIGRATE moves its keys", () => {
+    const durableOf = (method: JobMethod): boolean | undefined => {
+      return view({ job: { method, state: "migrating" }, isDurable: true }).migrate_durable;
+    };
+    expect([durableOf("keys"), durableOf("codis")]).toEqual([true, undefined]);
+    expect(view({ job: { state: "finishing" }, isDurable: true }).migrate_durable).toBeUndefined();
   });
 
   test("by replication has one place at any time", () => {

@@ -27,6 +27,7 @@ export interface ViewSource {
   readonly groups: ReadonlyMap<number, Group>;
   readonly jobs: ReadonlyMap<number, MigrationJob>;
   readonly migrationMethod: "sync" | "semi-async";
+  readonly migrationDurable: boolean;
   /** Replicas that get no reads now, because they are behind or replicate nobody. */
   readonly unreadable: ReadonlySet<string>;
   /** The IP address of "host:port"; "" while it is not known. */
@@ -95,6 +96,8 @@ function viewOf(
         migrate_from_group_id: masterOf(source.groups.get(from)) === "" ? 0 : from,
         forward_method: methodOf(source, job ?? null),
         migrate_epoch: job?.epoch,
+        // The commands of codis-server cannot leave a copy behind.
+        migrate_durable: job?.method === "keys" && source.migrationDurable,
       });
     case "finished":
       return normalizeSlotFill({

@@ -17,7 +17,7 @@ import { ConnectionError } from "../redis/client.ts";
 import { type Reply, ReplyError } from "../resp/value.ts";
 import { NotDivisible, type Chunk, type ValueCopy } from "./chunk.ts";
 import { chunksOf, LENGTH_OF } from "./chunks.ts";
-import { durabilityOf, keep } from "./durable.ts";
+import { mustKeep } from "./durable.ts";
 import { fenceTarget } from "./fence.ts";
 import { readAhead } from "./key-scan.ts";
 import { Link, partOf } from "./link.ts";
@@ -205,9 +205,7 @@ class BigKeyMove {
   }
 
   async #makeSure(target: Link): Promise<void> {
-    if (!this.watch.pace().isDurable) return;
-    const missing = await keep(target, await durabilityOf(target), this.passage.jobId);
-    if (missing !== "") throw new ConnectionError(missing);
+    if (this.watch.pace().isDurable) await mustKeep(target, this.passage.jobId);
   }
 
   #explained(error: unknown): unknown {

@@ -11,9 +11,10 @@
 import { assert } from "../lib/assert.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import { ConnectionError } from "../redis/client.ts";
+import type { Durability } from "../redis/durability.ts";
 import { ReplyError } from "../resp/value.ts";
 import { Breaker } from "./breaker.ts";
-import { durabilityOf, keep, type Durability } from "./durable.ts";
+import { durabilityOf, keep } from "./durable.ts";
 import { fenceTarget } from "./fence.ts";
 import { Link, partOf } from "./link.ts";
 import { MIGRATE_CALL_TIMEOUT_MS, migrateCommand } from "./migrate.ts";

@@ -38,9 +38,9 @@ export async function checkPassage(
     const sourceInfo = await source.info();
     checkKinds(source, target, method);
     await checkDatabases(sourceInfo, target);
+    if (pace.isDurable) await durabilityOf(target);
     if (method === "keys") {
       await checkRights(source, target);
-      if (pace.isDurable) await durabilityOf(target);
       const trouble = await tryMigrate(source, target, passage);
       if (trouble !== "") throw new MigrationStopped(trouble);
     }

@@ -10,6 +10,7 @@ import { SLOT_COUNT } from "../model/slot.ts";
 import type { Argument } from "../redis/client.ts";
 import { keysByDatabase, masterAddressOf, totalKeys, type Info } from "../redis/info.ts";
 import { ReplyError } from "../resp/value.ts";
+import { mustKeep } from "./durable.ts";
 import { scanKeys } from "./key-scan.ts";
 import { Link, partOf } from "./link.ts";
 import { rest } from "./pacer.ts";
@@ -198,6 +199,12 @@ async function hasCopy(passage: Passage): Promise<boolean> {
   using target = await openEnd(passage, passage.target, "promote");
   if (isReplicaOf(await target.info("replication"), passage.source)) return true;
   return target.kind.isMaster && (await target.call(["EXISTS", memoryKey(passage.jobId)])) === 1;
+}
+
+/** Before the source is trimmed: what the target has copied is in a replica or on its disk. */
+export async function mustKeepCopy(passage: Passage): Promise<void> {
+  using target = await openEnd(passage, passage.target, "keep");
+  await mustKeep(target, passage.jobId);
 }
 
 /** Deletes the keys of these slots at one server. How many. */

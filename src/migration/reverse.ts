@@ -3,6 +3,7 @@
 
 import { totalKeys } from "../redis/info.ts";
 import { ReplyError } from "../resp/value.ts";
+import { mustKeep } from "./durable.ts";
 import { silenceJob } from "./fence.ts";
 import { Link, partOf } from "./link.ts";
 import { removeKeys } from "./remove.ts";
@@ -21,6 +22,7 @@ export async function dropTwins(passage: Passage, watch: Watch): Promise<number>
   using targetLink = await Link.open(target, passage, part);
   const sourceKeys = totalKeys(await sourceLink.info("keyspace"));
   const targetKeys = totalKeys(await targetLink.info("keyspace"));
+  if (watch.pace().isDurable) await mustKeep(targetLink, jobId);
   // Clients wait: the server with fewer keys is the one to go through.
   return await sweep(targetKeys <= sourceKeys ? byTarget(passage) : bySource(passage), watch);
 }

@@ -31,6 +31,7 @@ export function parseSlotFill(json: unknown, where: string): SlotFill {
     forward_method: reader.integer("forward_method", ForwardMethod.SYNC, ForwardMethod.MIGRATE),
     replica_groups: replicaGroups(reader),
     migrate_epoch: reader.integer("migrate_epoch", 0, Number.MAX_SAFE_INTEGER),
+    migrate_durable: reader.boolean("migrate_durable"),
     revision: reader.integer("revision", 0, Number.MAX_SAFE_INTEGER),
   });
 }
@@ -48,6 +49,7 @@ export function normalizeSlotFill(slot: SlotFill): SlotFill {
     ...(slot.forward_method ? { forward_method: slot.forward_method } : {}),
     ...(groups.length > 0 ? { replica_groups: groups } : {}),
     ...(slot.migrate_epoch ? { migrate_epoch: slot.migrate_epoch } : {}),
+    ...(slot.migrate_durable ? { migrate_durable: true } : {}),
     ...(slot.revision ? { revision: slot.revision } : {}),
   };
 }

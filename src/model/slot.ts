@@ -29,6 +29,8 @@ export interface SlotFill {
   readonly replica_groups?: readonly (readonly string[])[];
   /** Ours: the epoch of the migration under way; what is known of moved keys ends with it. */
   readonly migrate_epoch?: number;
+  /** Ours: a key leaves `migrate_from` only when the backend has made sure that it keeps it. */
+  readonly migrate_durable?: boolean;
   /** Ours: rises with every push; a record that comes late does not undo a newer one. */
   readonly revision?: number;
 }

@@ -8,7 +8,13 @@ import {
 } from "./mover-commands.ts";
 
 const LOGIN = { password: "secret", username: "", token: "t" };
-const ERRAND = { target: "10.0.0.2:6379", database: 3, timeoutMs: 500, login: LOGIN };
+const ERRAND = {
+  target: "10.0.0.2:6379",
+  database: 3,
+  timeoutMs: 500,
+  isCopy: false,
+  login: LOGIN,
+};
 
 test("keys move without REPLACE, with the password or the user of the product", () => {
   const keys = [Buffer.from("a"), Buffer.from("b")];
@@ -17,6 +23,8 @@ test("keys move without REPLACE, with the password or the user of the product", 
     ...["MIGRATE", "10.0.0.2", 6379, "", 3, 500, "KEYS", ...keys],
   ]);
   expect(moveCommand(ERRAND, keys, 0).slice(5, 8)).toEqual([500, "AUTH", "secret"]);
+  const copy = moveCommand({ ...ERRAND, isCopy: true }, keys, 0);
+  expect(copy.slice(4, 8)).toEqual([3, 500, "COPY", "AUTH"]);
   const user = { ...ERRAND, login: { ...LOGIN, username: "codis" } };
   expect(moveCommand(user, keys, 0).slice(6, 9)).toEqual(["AUTH2", "codis", "secret"]);
   const guarded = moveCommand(user, keys, 1000);

@@ -16,6 +16,8 @@ export interface Errand {
   readonly target: string;
   readonly database: number;
   readonly timeoutMs: number;
+  /** Keys stay at the source as well. */
+  readonly isCopy: boolean;
   /** Null: the source cannot log in anywhere. */
   readonly login: Login | null;
 }
@@ -43,7 +45,8 @@ return redis.pcall(unpack(words))`.trim();
 export function moveCommand(errand: Errand, keys: readonly Buffer[], bigBytes: number): Command {
   const { host, port } = parseTarget(errand.target);
   const place = [host, port];
-  const rest = [errand.database, errand.timeoutMs, ...authWords(errand.login)];
+  const copy = errand.isCopy ? ["COPY"] : [];
+  const rest = [errand.database, errand.timeoutMs, ...copy, ...authWords(errand.login)];
   if (bigBytes === 0) return ["MIGRATE", ...place, "", ...rest, "KEYS", ...keys];
   return ["EVAL", GUARDED, keys.length, ...keys, bigBytes, ...place, ...rest];
 }

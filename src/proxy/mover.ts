@@ -8,6 +8,9 @@
  *      │                                    │  then once more
  *      └──── pause ◀── fence target ◀───────┴─ unknown (timeout, lost connection)
  *
+ * A durable move is MIGRATE COPY, which ends like "busy" when it has succeeded, but the target
+ * makes sure that it keeps the keys (`keeper.ts`) before they are deleted.
+ *
  * While a MIGRATE runs, its source answers nobody, so a target that does not answer must not be
  * offered keys: it is asked for a sign of life first, and after a failure there is a pause. Slots
  * of the batch count as having a request in flight until the batch is over, so none of them changes
@@ -17,12 +20,13 @@ import { ForwardMethod } from "../model/slot.ts";
 import { decode } from "../resp/value.ts";
 import { ask, askAll, textOf } from "./ask.ts";
 import { type Server, laneOf } from "./backend-pool.ts";
+import { Keeper } from "./keeper.ts";
 import * as commands from "./mover-commands.ts";
 import { MoverFence } from "./mover-fence.ts";
 import { drain, placeOf } from "./moving.ts";
 import { nameBytes, nameDatabase } from "./pins.ts";
 import type { Router } from "./router.ts";
-import type { Moving } from "./slot.ts";
+import type { Moving, Slot } from "./slot.ts";
 
 const BATCH_KEYS = 64;
 /** A target that has answered within this time is taken for alive. */
@@ -37,6 +41,8 @@ const MAX_ROUNDS = 4;
 interface Batch {
   readonly database: number;
   readonly method: number;
+  /** MIGRATE COPY, then the target makes sure, then the source deletes; and once more. */
+  isDurable: boolean;
   /** Names of keys, each with the slot that it is moved for. */
   readonly names: Map<string, Moving>;
   rounds: number;
@@ -61,6 +67,7 @@ export class Mover {
   /** A transfer may be under way that nobody waits for. */
   #needsFence = false;
   #fence: MoverFence | null = null;
+  readonly #keeper = new Keeper();
   /** The source runs the script that looks at sizes first. */
   #isGuarded = true;
   /** The source can log in at the target. */
@@ -134,12 +141,14 @@ export class Mover {
         batch ??= {
           database: nameDatabase(missing[0]),
           method: moving.method,
+          isDurable: false,
           names: new Map(),
           rounds: 0,
         };
         if (nameDatabase(missing[0]) !== batch.database || moving.method !== batch.method) continue;
         if (batch.names.size > 0 && batch.names.size + missing.length > BATCH_KEYS) break;
         for (const name of missing) batch.names.set(name, moving);
+        batch.isDurable ||= isDurable(slot);
       }
       if (batch !== null && batch.names.size >= BATCH_KEYS) break;
     }
@@ -176,6 +185,7 @@ export class Mover {
       target: this.target.address,
       database: batch.database,
       timeoutMs: settings.migrateTimeoutMs,
+      isCopy: batch.isDurable,
       login: this.#hasLogin ? context.settings.login : null,
     };
     const keys = [...batch.names.keys()].map(nameBytes);
@@ -216,7 +226,10 @@ export class Mover {
     switch (outcome) {
       case "moved":
         // NOKEY is said without a word to the target.
-        if (!textOf(reply, 6).startsWith("+NOKEY")) this.#aliveMs = this.#nowMs;
+        if (!textOf(reply, 6).startsWith("+NOKEY")) {
+          this.#aliveMs = this.#nowMs;
+          if (batch.isDurable) return this.#keep(batch, [...batch.names.keys()]);
+        }
         counters.keysMoved += batch.names.size;
         for (const [name, moving] of batch.names) this.host.onMoved(moving, name);
         this.#failures = 0;
@@ -280,7 +293,18 @@ export class Mover {
       }
       const both = names.filter((_, index) => textOf(replies[index], 2) === ":1");
       if (both.length === 0) this.#move(batch);
+      else if (batch.isDurable) this.#keep(batch, both);
       else this.#drop(batch, "UNLINK", both);
+    });
+  }
+
+  /** Both sides have these keys; the source's copies go when the target cannot lose its own. */
+  #keep(batch: Batch, names: readonly string[]): void {
+    if (batch.rounds >= MAX_ROUNDS) return this.#fail(batch, "the keys are busy");
+    const target = this.target.mover(laneOf(batch.database, 2));
+    this.#keeper.keep(target, (missing) => {
+      if (missing === "") this.#drop(batch, "UNLINK", names);
+      else this.#fail(batch, missing);
     });
   }
 
@@ -347,6 +371,10 @@ export class Mover {
 }
 
 const COLON = 58;
+
+function isDurable({ moving, fill }: Slot): boolean {
+  return fill.migrate_durable === true && moving?.method === ForwardMethod.MIGRATE;
+}
 
 function slotsOf(batch: Batch): Set<Moving> {
   return new Set(batch.names.values());

@@ -91,6 +91,9 @@ test("before the way back, keys that both have are deleted at the source", async
     await many.call("DEBUG", "POPULATE", 500);
     await source.call("SET", keyOf(3, 1), "only here");
     const passage = passageOf(source, target, { slots: new Set([3]) });
+    const durable = new TestWatch();
+    durable.settings = { ...PACE, isDurable: true };
+    await expect(dropTwins(passage, durable)).rejects.toThrow("durable migration needs a replica");
     expect(await dropTwins(passage, new TestWatch())).toBe(1);
     expect(await source.call("EXISTS", keyOf(3), keyOf(4), keyOf(3, 1))).toBe(2);
     expect(await target.call("MGET", keyOf(3), keyOf(4))).toEqual(["new", "new"]);

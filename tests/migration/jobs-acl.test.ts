@@ -14,7 +14,9 @@ const test = systemTest("redis-server");
 const PASSWORD = "secret";
 const SLOTS = 20;
 /** What the client of this test does. */
-const OF_CLIENTS = "+get +incr +mget";
+const OF_CLIENTS = "ACL SETUSER codis +get +incr +mget";
+/** Of a durable migration, to servers that have a log and cannot be asked about it. */
+const OF_DURABLE = "ACL SETUSER codis +config|get";
 
 /** The blocks of "Permissions": for all clients, for changes of masters, and the least. */
 function documentedRules(): string[][] {
@@ -73,15 +75,15 @@ test("the ACL rules in the documents are enough to move slots", async () => {
       ...["--user", "codis", "on", `>${PASSWORD}`, "~*", "&*", "+@all"],
       ...["--repl-diskless-sync-delay", "0"],
     ],
-    config: { ...login, migration_big_key_elements: 500 },
+    config: { ...login, migration_big_key_elements: 500, migration_durable: true },
     proxy: { config: login },
   });
   await load(product);
   const before = await sizes(product.servers[0]);
   let count = 0;
-  const rules = [general, [...least, `ACL SETUSER codis ${OF_CLIENTS}`]];
+  const rules = [general, [...least, OF_CLIENTS]];
   for (const [i, rule] of rules.entries()) {
-    await permit(product, rule);
+    await permit(product, [...rule, OF_DURABLE]);
     count += await moveWhileCounting(product, i === 0 ? 2 : 1);
     await expectNothingDenied(product);
   }
