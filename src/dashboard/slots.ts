@@ -22,6 +22,7 @@ export async function assignSlots(
   await Promise.all([...masters].map((master) => product.servers.claim(master)));
   return place(product, mappings, ({ records }, { group_id }) => {
     requireServers(records, group_id);
+    requireNoCopy(records, group_id);
   });
 }
 
@@ -202,6 +203,14 @@ function requireServers(records: Records, groupId: number): void {
   const group = records.groups.get(groupId);
   if (group === undefined) throw refusal(`group-[${groupId}] doesn't exist`);
   if (group.servers.length === 0) throw refusal(`group-[${groupId}] is empty`);
+}
+
+/** A group that is being filled by replication has no master that would take a write. */
+function requireNoCopy(records: Records, groupId: number): void {
+  for (const { id, method, state, target_id } of records.jobs.values()) {
+    if (method !== "replica" || state === "trimming" || target_id !== groupId) continue;
+    throw refusal(`group-[${groupId}] is being filled by migration job ${id}: wait or cancel it`);
+  }
 }
 
 /** Whether a slot moves, or waits to. */

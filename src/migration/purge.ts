@@ -1,16 +1,26 @@
 // Before a migration: the target must have no key of the slots, since a key that is there wins.
 
 import { RedisClient } from "../redis/client.ts";
-import { partOf } from "./link.ts";
+import { durabilityOf, keep } from "./durable.ts";
+import { Link, partOf } from "./link.ts";
 import { askServer } from "./server-kind.ts";
 import { sweepAway } from "./sweep.ts";
 import { MigrationStopped, type Passage, type Watch } from "./types.ts";
 
-/** Deletes the keys of the slots at the target, while the source still serves them. How many. */
+/**
+ * Deletes the keys of the slots at the target, while the source still serves them. How many. In
+ * durable mode the target cannot forget that any more.
+ */
 export async function purgeTarget(passage: Passage, watch: Watch): Promise<number> {
   const { target, slots, jobId } = passage;
   const part = partOf(jobId, "purge");
-  return await sweepAway({ address: target, access: passage, slots, part }, watch);
+  const count = await sweepAway({ address: target, access: passage, slots, part }, watch);
+  if (count > 0 && watch.pace().isDurable) {
+    using link = await Link.open(target, passage, part);
+    const missing = await keep(link, await durabilityOf(link), jobId);
+    if (missing !== "") throw new MigrationStopped(missing);
+  }
+  return count;
 }
 
 /**

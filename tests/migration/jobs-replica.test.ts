@@ -52,6 +52,11 @@ describe("by replication", () => {
     await expect(taken).rejects.toThrow("group 2 must be empty, but slot 0 is there");
     const unknown = product.dashboard.put("createReplicaJob", { src: 1, dst: 9, num: 0 });
     await expect(unknown).rejects.toThrow("group 9 does not exist");
+    await product.dashboard.put("slotActionDisabled", { value: 1 });
+    await product.dashboard.assign(0, 9, 0);
+    await product.dashboard.put("createReplicaJob", { src: 1, dst: 2, num: 0 });
+    const late = product.dashboard.assign(0, 9, 2);
+    await expect(late).rejects.toThrow("group-[2] is being filled by migration job 1");
   }, 30_000);
 
   test("the dashboard may die at the switch", async () => {

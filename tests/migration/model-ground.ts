@@ -59,7 +59,7 @@ export class Ground {
   readonly confirmed = new Set<number>();
   /** Groups whose server does not answer; it keeps what it has. */
   readonly down = new Set<number>();
-  /** "group slot": keys may be left there, as the server did not answer when they were sought. */
+  /** "group slot": keys may be left there, as the server did not answer or has begun anew since. */
   readonly unaudited = new Set<string>();
   /** Values that came back when a source lost its last deletions. */
   readonly ghosts = new WeakSet<number[]>();
@@ -132,6 +132,8 @@ export class Ground {
       this.replica = null;
       target.clear();
     }
+    // Nobody sees what comes back before the next purge, and a job that is cancelled needs none.
+    for (const slot of job.slots) this.unaudited.add(`${job.target_id} ${slot}`);
     for (const [key, value] of this.#purged[job.target_id]) {
       if (job.slots.includes(slotOfKey(key)) && !target.has(key)) target.set(key, value);
     }
