@@ -148,7 +148,13 @@ export class ProxyFleet implements Fleet {
   }
 
   /** Sends one proxy everything; it takes part in every push from here on. */
-  async bringUp(link: ProxyLink): Promise<void> {
+  bringUp(link: ProxyLink): Promise<void> {
+    const done = link.comingUp.then(() => this.#bringUp(link));
+    link.comingUp = done.catch(() => {});
+    return done;
+  }
+
+  async #bringUp(link: ProxyLink): Promise<void> {
     const { token } = link.model;
     const { hosts, fences, records } = this.options;
     this.#returning.add(token);
@@ -162,7 +168,10 @@ export class ProxyFleet implements Fleet {
       link.isUp = true;
       this.#noteAgreement();
       await step(link, "set pins failed", link.setPins(this.#pinTable(), PUSH_TIMEOUT_MS));
-      await fences.letIn(token, () => this.#returning.has(token) && !link.lacksSomething);
+      const mayEnter = (): boolean => this.#returning.has(token) && !link.lacksSomething;
+      await fences.letIn(token, mayEnter);
+      // It would take the order to start for the word that no server shuts it out.
+      if (!mayEnter()) throw new ProxiesFailed(`${link.name} missed a change`, [token]);
       await step(link, "start failed", link.start(PUSH_TIMEOUT_MS));
       const { sentinel } = records;
       await step(link, "set sentinels failed", link.setSentinels(sentinel, PUSH_TIMEOUT_MS));
@@ -173,6 +182,16 @@ export class ProxyFleet implements Fleet {
       link.isComingUp = false;
       this.#returning.delete(token);
     }
+  }
+
+  /**
+   * A proxy that lacks nothing says that some server shuts it out: that one did not answer when it
+   * was let in. A proxy believes only us that a fence is gone, so it is told again.
+   */
+  async letIn(link: ProxyLink): Promise<void> {
+    const mayEnter = (): boolean => link.model.fenced !== true && !link.lacksSomething;
+    await this.options.fences.letIn(link.model.token, mayEnter);
+    if (mayEnter()) await link.start(PUSH_TIMEOUT_MS);
   }
 
   /**

@@ -68,8 +68,10 @@ export class ProxyKeeper implements Part {
       await this.fleet.outbid(stats);
       // The figures of an original proxy do not tell what it has.
       if (link.isLegacy || !stats.online) await this.#noteRestart(link);
-      if (!needsBringUp(link, stats)) this.#note(link, seat, "");
-      else if (!link.isComingUp) {
+      if (!needsBringUp(link, stats)) {
+        if (stats.fenced && !link.isLegacy) await this.fleet.letIn(link);
+        this.#note(link, seat, "");
+      } else if (!link.isComingUp) {
         // Polls go on meanwhile: they tell whether the proxy lives.
         this.#bringUp(link).catch((error: unknown) => {
           this.#note(link, seat, messageOf(error));

@@ -28,6 +28,8 @@ export class ProxyLink {
   isUp = false;
   /** Its last answer lacks something that it had acknowledged before it was asked. */
   hasForgotten = false;
+  /** One bring-up comes after the other; never rejects. */
+  comingUp: Promise<void> = Promise.resolve();
   /** A bring-up is under way. */
   isComingUp = false;
   /** When it was asked first of all that it has not answered yet; null while nothing waits. */

@@ -1,5 +1,6 @@
 // What every connection to a server is given: its settings, and the parts of the worker it touches.
 import type { Poller } from "../net/poller.ts";
+import type { FenceMemory } from "./fence-memory.ts";
 import type { Login } from "./handshake.ts";
 import type { Stats } from "./stats.ts";
 import type { SlotTraffic } from "./traffic.ts";
@@ -27,5 +28,6 @@ export interface BackendContext {
   readonly poller: Poller;
   readonly stats: Stats;
   readonly traffic: SlotTraffic;
+  readonly fences: FenceMemory;
   log(text: string): void;
 }

@@ -81,6 +81,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
   /** Told apart from a late `open` of an attempt that was given up. */
   #attempt = 0;
   #handshake: Handshake | null = null;
+  /** Of the fences, when the handshake began (fence-memory.ts). */
+  #round = 0;
   /** When the present state or the present blockage began; for deadlines. */
   #sinceMs = 0;
   #blockedMs = 0;
@@ -247,8 +249,9 @@ export class Backend implements Flushable, Owner, SocketHandler {
       socket.terminate();
       return;
     }
-    const { settings } = this.context;
+    const { settings, fences } = this.context;
     if (settings.keepaliveMs > 0) socket.setKeepAlive(settings.keepaliveMs);
+    this.#round = fences.round;
     this.#handshake = new Handshake(settings.login, this.database, this.proto);
     this.#greet(socket, this.#handshake.bytes);
   }
@@ -465,7 +468,8 @@ export class Backend implements Flushable, Owner, SocketHandler {
   }
 
   #onHandshake(chunk: Buffer): void {
-    const verdict = this.#handshake!.read(chunk);
+    const said = this.#handshake!.read(chunk);
+    const verdict = this.context.fences.judge(this.address, said, this.#round);
     if (verdict === "more") return;
     if (verdict === "done") return this.#onReady();
     const socket = this.#socket!;

@@ -22,6 +22,7 @@ import {
   type WorkerSetup,
   type WorkerStats,
 } from "./ipc.ts";
+import { FenceMemory } from "./fence-memory.ts";
 import { killClients, listClients } from "./local-clients.ts";
 import { libc, PR_SET_PDEATHSIG, SCHED_BATCH } from "../lib/libc.ts";
 import { Poller } from "../net/poller.ts";
@@ -161,8 +162,10 @@ class Worker implements WorkerControl, WorkerServices {
     this.#running.router.fill(slots, pins, done);
   }
 
+  /** Also the word of a dashboard that we are shut out of no server any more. */
   start(): void {
     this.#isOnline = true;
+    this.#running.router.context.fences.letIn();
   }
 
   accept(): void {
@@ -356,6 +359,7 @@ function backendContext(
     poller,
     stats,
     traffic: new SlotTraffic(),
+    fences: new FenceMemory(),
     log: (text) => log.warn(text),
   };
 }

@@ -105,6 +105,21 @@ test("an ACL user of the product is enough for polls and fences", async () => {
   expect(await client.call("GET", "key")).toBeNull();
 });
 
+test("what is left of a fence is taken away, and the proxy believes it", async () => {
+  await using dashboard = await startDashboard();
+  await using server = await startRedis();
+  await dashboard.storeGroups([[server.address]]);
+  await dashboard.assign(0, 1023, 1);
+  await using proxy = await dashboard.startProxy();
+  using client = await connect(proxy.port);
+  expect(await client.call("SET", "key", "value")).toBe("OK");
+  // As when the server did not answer the dashboard while it let the proxy in.
+  await server.call("SADD", FENCE, await tokenOf(dashboard));
+  await server.call("CLIENT", "KILL", "TYPE", "normal");
+  await until(async () => (await server.call("EXISTS", FENCE)) === 0);
+  await until(async () => (await client.call("GET", "key")) === "value");
+});
+
 test("a proxy that was removed by force stays shut out of servers old and new", async () => {
   await using dashboard = await startDashboard();
   await using server = await startRedis();

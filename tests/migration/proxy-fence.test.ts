@@ -27,6 +27,12 @@ async function fence(redis: Redis, token: string): Promise<number> {
   return own.length;
 }
 
+/** From all servers first, then it is told. */
+async function letIn(proxy: Proxy, redis: Redis, token: string): Promise<void> {
+  await redis.call("SREM", FENCE_KEY, token);
+  await proxy.put("start");
+}
+
 test("a fenced proxy refuses that server's requests, says so, and comes back", async () => {
   await using redis = await startRedis();
   await using other = await startRedis();
@@ -53,11 +59,34 @@ test("a fenced proxy refuses that server's requests, says so, and comes back", a
   // The other worker, and other databases, find out when they connect.
   using late = await connect(proxy.port);
   expect(((await late.call("GET", keyOf(2))) as ReplyError).message).toContain("fenced");
-  await redis.call("SREM", FENCE_KEY, token);
+  await letIn(proxy, redis, token);
   await until(async () => (await client.call("GET", keyOf(1))) === "1");
   await until(async () => (await proxy.stats()).fenced === false);
   expect((await fetch(proxy.url("/readyz"))).status).toBe(200);
 });
+
+test("a server that has lost the fence with its data does not let the proxy in", async () => {
+  await using redis = await startRedis();
+  await using proxy = await startProxy({ slots: [{ addr: redis.address, ...ALL_SLOTS }] });
+  const token = await tokenOf(proxy);
+  using client = await connect(proxy.port);
+  await client.call("GET", "key");
+  await fence(redis, token);
+  await until(async () => String(await client.call("GET", "key")).includes("fenced"));
+  await redis.call("FLUSHALL");
+  await redis.call("CONFIG", "RESETSTAT");
+  // The proxy asks, and asks again.
+  await until(async () => (await timesAsked(redis)) > 1);
+  expect(String(await client.call("SET", "key", "value"))).toContain("fenced");
+  expect(await redis.call("DBSIZE")).toBe(0);
+  await letIn(proxy, redis, token);
+  await until(async () => (await client.call("SET", "key", "value")) === "OK");
+});
+
+async function timesAsked(redis: Redis): Promise<number> {
+  const info = String(await redis.call("INFO", "commandstats"));
+  return Number(/cmdstat_sismember:calls=(\d+)/.exec(info)?.[1] ?? 0);
+}
 
 test("a request whose key would have to move hears of the fence at once", async () => {
   for (const end of ["source", "target"] as const) {
@@ -75,7 +104,7 @@ test("a request whose key would have to move hears of the fence at once", async 
       ["RENAME", key, movingKey("b")],
     ])) as ReplyError[];
     for (const { message } of replies) expect(message).toStartWith("ERR the proxy is fenced");
-    await pair[end].call("SREM", FENCE_KEY, token);
+    await letIn(pair.proxy, pair[end], token);
     await until(async () => (await client.call("GET", key)) === "1");
     expect(await pair.target.call("GET", key)).toBe("1");
   }
