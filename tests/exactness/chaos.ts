@@ -180,13 +180,22 @@ export class Chaos {
     try {
       const { servers } = await this.product.group(gid);
       const { server } = servers[1 + (mishap.which % (servers.length - 1))];
-      await this.product.dashboard.put("promoteServer", { gid, addr: server });
+      await this.#orderPromotion(gid, server);
       this.#note(mishap);
     } catch (error) {
       this.options.onEvent?.(`promotion in group ${gid}: ${messageOf(error)}`);
+      this.#note(mishap, " refused or broken off");
+    }
+  }
+
+  /** It may be refused, or its dashboard may die, but a minute without any answer is too long. */
+  async #orderPromotion(gid: number, addr: string): Promise<void> {
+    try {
+      await this.product.dashboard.put("promoteServer", { gid, addr });
+    } catch (error) {
       const isLate = error instanceof RemoteError && error.trouble === "late";
       if (isLate) this.wrong.push(`a promotion hangs: ${messageOf(error)}`);
-      this.#note(mishap, " refused or broken off");
+      throw error;
     }
   }
 

@@ -13,6 +13,7 @@ export interface WritersOptions {
   readonly count: number;
   /** Ports of the proxies. */
   readonly ports: readonly number[];
+  readonly onEvent?: (text: string) => void;
 }
 
 /** A reply that takes longer counts as lost. Requests may wait for 10 s while slots are held. */
@@ -20,6 +21,8 @@ const REPLY_TIMEOUT_MS = 30_000;
 const LONGEST_PIPELINE = 16;
 const RECONNECT_MS = 20;
 const REFUSED_MS = 5;
+/** A wait that is worth a line: longer than any mishap lasts. */
+const LONG_WAIT_MS = 5_000;
 
 export class Writers {
   #isOver = false;
@@ -76,7 +79,9 @@ export class Writers {
         isRefused = isRefusal(reply);
         if (isAcknowledged(reply)) gap.end();
       }
-      this.longestMs = Math.max(this.longestMs, performance.now() - begunMs);
+      const tookMs = Math.round(performance.now() - begunMs);
+      this.longestMs = Math.max(this.longestMs, tookMs);
+      if (tookMs > LONG_WAIT_MS) this.#noteWait(batch, tookMs);
       // A server that is down refuses at once, and would be asked all the time.
       if (isRefused) await Bun.sleep(REFUSED_MS);
       return true;
@@ -84,6 +89,11 @@ export class Writers {
       for (const { settle } of batch.slice(answered)) settle(null);
       return false;
     }
+  }
+
+  #noteWait(batch: readonly Write[], tookMs: number): void {
+    const names = batch.map(({ args }) => `${args[0]} ${args[1]}`).join(", ");
+    this.options.onEvent?.(`a client waited ${tookMs} ms for ${names}`);
   }
 }
 

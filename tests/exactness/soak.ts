@@ -30,7 +30,7 @@ export async function play(options: PlayOptions): Promise<Played> {
   await using product = await startSoakProduct(setup);
   const ledger = new Ledger();
   const ports = product.proxies.map(({ port }) => port);
-  const writers = new Writers({ ledger, seed, count, ports });
+  const writers = new Writers({ ledger, seed, count, ports, onEvent });
   const chaos = new Chaos(product, { seed, plan: planOf(seed, lengthMs, setup), onEvent });
   const wrong: string[] = [];
   try {
