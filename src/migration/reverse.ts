@@ -13,6 +13,7 @@ import type { Passage, Watch } from "./types.ts";
 /**
  * Deletes at the source every key of the slots that the target has. Call it while all proxies hold
  * the slots; `passage` still has the direction of the cancelled migration. How many were deleted.
+ * Rejects when a server has trouble: clients must not wait until that is over.
  */
 export async function dropTwins(passage: Passage, watch: Watch): Promise<number> {
   await silenceJob(passage);
@@ -31,7 +32,7 @@ function byTarget(passage: Passage): Sweep {
   const { source, target, slots, jobId } = passage;
   return {
     ...{ address: target, access: passage, slots, part: partOf(jobId, "reverse") },
-    partner: source,
+    ...{ partner: source, isUrgent: true },
     onPage: async (page, _, sourceLink) => {
       await sourceLink.select(page.database);
       return await removeKeys(sourceLink, page.keys);
@@ -43,7 +44,7 @@ function bySource(passage: Passage): Sweep {
   const { source, target, slots, jobId } = passage;
   return {
     ...{ address: source, access: passage, slots, part: partOf(jobId, "reverse") },
-    partner: target,
+    ...{ partner: target, isUrgent: true },
     onPage: async (page, link, targetLink) => {
       await targetLink.select(page.database);
       const found = await targetLink.pipeline(page.keys.map((key) => ["EXISTS", key]));

@@ -20,6 +20,8 @@ export interface Sweep {
   readonly part: string;
   /** Another server that `onPage` needs. */
   readonly partner?: string;
+  /** Clients wait for it: trouble ends it instead of being waited for. */
+  readonly isUrgent?: boolean;
   /** The scan begins, for the first time or again. */
   onBegin?(): void;
   /** What happens to the keys of a page; returns how many were deleted. */
@@ -49,7 +51,7 @@ export async function sweep(what: Sweep, watch: Watch): Promise<number> {
       troubles.takeBack(what.slots);
       return removed;
     } catch (error) {
-      if (!isPassing(error)) {
+      if (what.isUrgent || !isPassing(error)) {
         if (!(error instanceof ReplyError)) throw error;
         throw new MigrationStopped(`${what.address} answers: ${error.message}`);
       }

@@ -100,6 +100,17 @@ test("before the way back, keys that both have are deleted at the source", async
   }
 });
 
+// The slots were held until the server was back.
+test("before the way back, a server that dies is not waited for", async () => {
+  await using source = await startServer();
+  await using target = await startServer();
+  for (const redis of [source, target]) await redis.call("DEBUG", "POPULATE", 2_000);
+  const watch = new TestWatch();
+  watch.onProgress = () => process.kill(source.pid, "SIGKILL");
+  const turning = dropTwins(passageOf(source, target), watch);
+  await expect(turning).rejects.toThrow(source.address);
+});
+
 test("what a late write left at the source is deleted after the migration", async () => {
   await using source = await startServer();
   await using target = await startServer();
