@@ -14,7 +14,14 @@ import type { RedisClient } from "../redis/client.ts";
 import { requireGroup, requireServer } from "./groups.ts";
 import type { Part, Product } from "./product.ts";
 import { begun, candidateOf, ended, givenUp, held, promotionStep, switched } from "./promotion.ts";
-import { askStanding, follows, giveOrder, isSameAddress, type Standing } from "./replication.ts";
+import {
+  askStanding,
+  follows,
+  giveOrder,
+  isSameAddress,
+  orderFor,
+  type Standing,
+} from "./replication.ts";
 import { Rounds } from "./rounds.ts";
 import { nextActionIndex } from "./sync-actions.ts";
 import { slotsOfGroup } from "./views.ts";
@@ -246,7 +253,8 @@ export class Promotions implements Part {
 
   async #makeMaster(candidate: string): Promise<void> {
     const { servers } = this.product;
-    await servers.use(candidate, (client) => giveOrder(client, this.#order(null)), {
+    const order = await orderFor(this.product, null);
+    await servers.use(candidate, (client) => giveOrder(client, order), {
       timeoutMs: ASK_TIMEOUT_MS,
     });
     const now = await askStanding(servers, candidate, ASK_TIMEOUT_MS);
@@ -256,8 +264,9 @@ export class Promotions implements Part {
   /** Whoever cannot be re-pointed now has a sync action that does it later. */
   async #repoint(server: string, master: string): Promise<boolean> {
     try {
+      const order = await orderFor(this.product, master);
       const task = async (client: RedisClient): Promise<void> => {
-        await giveOrder(client, this.#order(master));
+        await giveOrder(client, order);
         await client.pipeline([["CLIENT", "UNPAUSE"]]);
       };
       await this.product.servers.use(server, task, { timeoutMs: ASK_TIMEOUT_MS });
@@ -309,11 +318,6 @@ export class Promotions implements Part {
       }
       await this.product.records.save({ group: next(present) });
     });
-  }
-
-  #order(master: string | null): { master: string | null; username: string; password: string } {
-    const { productUsername, productAuth } = this.product.config;
-    return { master, username: productUsername, password: productAuth };
   }
 
   /** Null when the server is dead: one silent second is not enough to lose data for. */

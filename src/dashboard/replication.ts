@@ -9,7 +9,8 @@ import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import type { Argument, RedisClient } from "../redis/client.ts";
 import { type Info, masterAddressOf, parseInfo } from "../redis/info.ts";
 import { type Reply, ReplyError } from "../resp/value.ts";
-import type { Servers } from "./product.ts";
+import { askServer, isAtLeast } from "../migration/server-kind.ts";
+import type { Product, Servers } from "./product.ts";
 
 /** A server's own words about its replication. */
 export interface Standing {
@@ -29,6 +30,8 @@ export interface Standing {
   readonly silentSeconds: number;
   readonly runId: string;
 }
+
+const ASK_TIMEOUT_MS = 1_000;
 
 const NO_STREAM = /^0*$/;
 
@@ -102,6 +105,27 @@ export interface FollowOrder {
   readonly master: string | null;
   readonly username: string;
   readonly password: string;
+  /** Servers before Redis 6 refuse a replica that names a user. */
+  readonly masterKnowsUsers: boolean;
+}
+
+/** With the login of the product. */
+export async function orderFor(product: Product, master: string | null): Promise<FollowOrder> {
+  const { productUsername: username, productAuth: password } = product.config;
+  const masterKnowsUsers =
+    username === "" || master === null || (await knowsUsers(product, master));
+  return { master, username, password, masterKnowsUsers };
+}
+
+/** A master that does not answer is taken for a new one. */
+async function knowsUsers({ servers }: Product, address: string): Promise<boolean> {
+  try {
+    const options = { timeoutMs: ASK_TIMEOUT_MS, isReading: true };
+    const { kind } = await servers.use(address, askServer, options);
+    return !kind.isCodis && isAtLeast(kind, 6, 0);
+  } catch {
+    return true;
+  }
 }
 
 interface Step {
@@ -130,10 +154,11 @@ function stepsOf(order: FollowOrder, isMove: boolean): Step[] {
   if (order.master !== null && place === null) {
     throw new OperatorError(`${order.master} is not host:port`);
   }
+  const user = order.masterKnowsUsers ? order.username : "";
   const optional = (...command: Argument[]): Step => ({ command, isNeeded: false });
   const target: Argument[] = place === null ? ["NO", "ONE"] : [place.host, place.port];
   return [
-    ...(order.username === "" ? [] : [optional("CONFIG", "SET", "masteruser", order.username)]),
+    ...(order.username === "" ? [] : [optional("CONFIG", "SET", "masteruser", user)]),
     optional("CONFIG", "SET", "masterauth", order.password),
     // The old name of REPLICAOF, which every version knows.
     { command: ["SLAVEOF", ...target], isNeeded: true },

@@ -11,11 +11,11 @@
 import { log } from "../lib/log.ts";
 import { messageOf, OperatorError } from "../lib/operator-error.ts";
 import { type Group, masterOf, type SyncState } from "../model/group.ts";
-import { ConnectionError } from "../redis/client.ts";
+import { ConnectionError, type RedisClient } from "../redis/client.ts";
 import { groupOf, requireNoPromotion, requireServer, withServer } from "./groups.ts";
 import type { Part, Product, Records } from "./product.ts";
 import type { ReplicaLag } from "./replica-lag.ts";
-import { askStanding, follows, giveOrder } from "./replication.ts";
+import { askStanding, follows, giveOrder, orderFor } from "./replication.ts";
 import { Rounds } from "./rounds.ts";
 import { slotsOfGroup } from "./views.ts";
 
@@ -148,19 +148,12 @@ export class SyncActions implements Part {
   }
 
   async #send(order: Order): Promise<void> {
-    const { servers, config } = this.product;
+    const { servers } = this.product;
     const isMaster = order.address === order.master;
     try {
-      await servers.use(
-        order.address,
-        (client) =>
-          giveOrder(client, {
-            master: isMaster ? null : order.master,
-            username: config.productUsername,
-            password: config.productAuth,
-          }),
-        { timeoutMs: ASK_TIMEOUT_MS },
-      );
+      const words = await orderFor(this.product, isMaster ? null : order.master);
+      const task = (client: RedisClient): Promise<void> => giveOrder(client, words);
+      await servers.use(order.address, task, { timeoutMs: ASK_TIMEOUT_MS });
       this.#sent.set(order.address, performance.now());
       await this.#look(order);
     } catch (error) {

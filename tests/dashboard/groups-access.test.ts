@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startDashboard, type Dashboard } from "../harness/dashboard.ts";
 import { type Redis, startRedis } from "../harness/redis.ts";
 import { connect } from "../harness/resp-client.ts";
+import { startScriptedCodisServer } from "../harness/scripted-codis-server.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { tempDir } from "../harness/temp-dir.ts";
 import { until } from "../harness/until.ts";
@@ -99,6 +100,25 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test("a replica of a codis-server names no user to it, which it would refuse", async () => {
+  await using master = await startScriptedCodisServer({ args: ["--requirepass", PASSWORD] });
+  await using replica = await startRedis();
+  await replica.call("ACL", "SETUSER", "codis", "on", `>${PASSWORD}`, "~*", "&*", "+@all");
+  const config = { product_username: "codis", product_auth: PASSWORD };
+  await using dashboard = await startDashboard({ config });
+  await dashboard.put("createGroup", { gid: 1 });
+  for (const { address } of [master, replica]) {
+    await dashboard.put("addServer", { gid: 1, addr: address });
+  }
+  await dashboard.put("createSyncAction", { addr: replica.address });
+  const setting = async (name: string): Promise<string> => {
+    using client = await connect(replica.port);
+    return String(await client.call("CONFIG", "GET", name));
+  };
+  await until(async () => (await setting("masterauth")) === `masterauth,${PASSWORD}`);
+  expect(await setting("masteruser")).toBe("masteruser,");
+}, 30_000);
 
 test("a wrong password is said when a server is added", async () => {
   await using redis = await startRedis({ args: ["--requirepass", PASSWORD] });
