@@ -30,7 +30,8 @@ test("a pass moves every key of all slots and databases", async () => {
   expect(await keysAt(source)).toBe(0);
   expect(await keysAt(target)).toBe(10_000);
   expect(watch.errors).toEqual([]);
-  expect(watch.keys).toBe(10_000);
+  // SCAN may name a key twice while the server's table shrinks.
+  expect(watch.keys).toBeGreaterThanOrEqual(10_000);
 });
 
 test("values of every type arrive as they were, lifetimes and binary names too", async () => {
