@@ -24,9 +24,6 @@ const FENCE_TIMEOUT_MS = 2_000;
 const REPLICA_POLL_MS = 10;
 const PATIENCE = { timeoutMs: FENCE_TIMEOUT_MS };
 
-/** Of the connection that makes a fence. */
-const OWN_NAME = "codis-fence";
-
 /**
  * SADD where the server is full. From Redis 7 on the flag allows it; before, a script that has
  * written something may go on writing.
@@ -195,17 +192,19 @@ async function fenceAt(client: RedisClient, tokens: readonly string[]): Promise<
 
 /**
  * All connections of the server, once it has shown that it does for us what it has to do for the
- * proxies, which have the same login: one that cannot ask, or has no name, is not shut out.
+ * proxies, which have the same login: one that cannot ask, or has no name, is not shut out. The
+ * connection keeps the name that says whose it is.
  */
 async function checkedList(client: RedisClient, tokens: readonly string[]): Promise<string> {
   const replies = await client.pipeline([
-    ["CLIENT", "SETNAME", OWN_NAME],
+    ["CLIENT", "GETNAME"],
     ["SISMEMBER", FENCE_KEY, tokens[0]],
     ["CLIENT", "LIST"],
   ]);
   for (const reply of replies) if (reply instanceof ReplyError) throw reply;
-  const [, asked, list] = replies;
-  if (asked === 1 && String(list).includes(` name=${OWN_NAME} `)) return String(list);
+  const [name, asked, list] = replies;
+  const isNamed = String(name ?? "") !== "" && String(list).includes(` name=${String(name)} `);
+  if (asked === 1 && isNamed) return String(list);
   throw new OperatorError(`${client.address} does not keep a fence`);
 }
 
