@@ -1,7 +1,7 @@
 // The dashboard dies, by kill -9, in each state of a promotion, under load. The one that is started
 // afterwards finishes what was begun, and nothing that was acknowledged is lost.
 import { expect } from "bun:test";
-import { type CountingReport, startCounting } from "../harness/counting.ts";
+import { type Counting, type CountingReport, startCounting } from "../harness/counting.ts";
 import type { Proxy } from "../harness/proxy.ts";
 import { Random, seedFromEnv } from "../harness/random.ts";
 import type { Redis } from "../harness/redis.ts";
@@ -43,6 +43,13 @@ async function isHeld(product: ReplicatedProduct): Promise<boolean> {
   return slots.every(({ locked }) => locked === true);
 }
 
+/** The promotion has come to its end, and clients go on. */
+async function untilServing(product: ReplicatedProduct, load: Counting): Promise<void> {
+  await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
+  const before = load.acknowledged;
+  await until(() => load.acknowledged > before + 100);
+}
+
 /** Nobody waits for the answer of a dashboard that is about to die. */
 function promote(product: ReplicatedProduct, replica: Redis): void {
   product.dashboard.put("promoteServer", { gid: 1, addr: replica.address }).catch(() => {});
@@ -63,9 +70,7 @@ test(
     await until(async () => (await stateOf(product)) === "preparing");
     await product.dashboard.kill();
     await product.dashboard.start();
-    await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
-    const before = load.acknowledged;
-    await until(() => load.acknowledged > before + 100);
+    await untilServing(product, load);
     sentinels.all[0].resume();
     await expectPromoted(product, await load.stop(), servers);
     await until(async () => (await sentinels.all[0].masterOf("test-1")) === servers[1].address, {
@@ -91,9 +96,7 @@ test(
     await product.dashboard.kill();
     servers[1].resume();
     await product.dashboard.start();
-    await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
-    const before = load.acknowledged;
-    await until(() => load.acknowledged > before + 100);
+    await untilServing(product, load);
     await expectPromoted(product, await load.stop(), servers);
   },
   TIMEOUT_MS,
@@ -116,9 +119,7 @@ test(
     await product.dashboard.kill();
     product.proxies[1].signal("SIGCONT");
     await product.dashboard.start();
-    await until(async () => (await stateOf(product)) === undefined, { timeoutMs: 30_000 });
-    const before = load.acknowledged;
-    await until(() => load.acknowledged > before + 100);
+    await untilServing(product, load);
     await expectPromoted(product, await load.stop(), servers);
   },
   TIMEOUT_MS,

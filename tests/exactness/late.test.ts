@@ -34,6 +34,18 @@ async function busyClient(proxy: Proxy, product: MovingProduct): Promise<RespCli
   return client;
 }
 
+/** Writes when the slot has moved, by way of a proxy that should know nothing of it. */
+async function writeLate(client: RespClient, product: MovingProduct): Promise<void> {
+  await product.move(SLOT, SLOT, 2);
+  await product.untilAtRest();
+  if (client.isOpen) client.send(encode("SET", KEY, "late"));
+  const hasActed = async (): Promise<boolean> => {
+    return !client.isOpen || (await product.servers[0].call("GET", KEY)) === "late";
+  };
+  // As a rule neither happens, because the write stands behind a request that hangs.
+  await until(hasActed, { timeoutMs: 3_000 }).catch(() => {});
+}
+
 /** The reply to a write behind that request, or null when the connection is closed. */
 async function outcomeOf(client: RespClient, product: MovingProduct): Promise<Reply> {
   product.servers[2].resume();
@@ -60,15 +72,7 @@ test("a worker that has lost its parent acknowledges nothing by the old table", 
   await lost.exited;
   await lost.start();
   await until(async () => (await lost.stats()).online, { what: "the proxy is back" });
-  await product.move(SLOT, SLOT, 2);
-  await product.untilAtRest();
-  if (client.isOpen) client.send(encode("SET", KEY, "late"));
-  await until(
-    async () => !client.isOpen || (await product.servers[0].call("GET", KEY)) === "late",
-    {
-      timeoutMs: 3_000,
-    },
-  ).catch(() => {});
+  await writeLate(client, product);
   await expectKept(other, await outcomeOf(client, product));
 });
 
@@ -79,15 +83,7 @@ test("a proxy that was removed and still ends acknowledges nothing by the old ta
   const { token } = await leaving.get<{ token: string }>("/proxy/model");
   // It cannot be shut out of the server that hangs, so it stays known; of the others it is.
   await product.dashboard.put("removeProxy", { token, force: 0 }).catch(() => {});
-  await product.move(SLOT, SLOT, 2);
-  await product.untilAtRest();
-  if (client.isOpen) client.send(encode("SET", KEY, "late"));
-  await until(
-    async () => !client.isOpen || (await product.servers[0].call("GET", KEY)) === "late",
-    {
-      timeoutMs: 3_000,
-    },
-  ).catch(() => {});
+  await writeLate(client, product);
   await expectKept(other, await outcomeOf(client, product));
 });
 
