@@ -82,6 +82,7 @@ export class EtcdClient {
   async call<Reply>(path: string, body: unknown, options: CallOptions = {}): Promise<Reply> {
     const deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS);
     let hasRenewed = false;
+    let reason = "";
     for (let attempt = 1; ; attempt++) {
       try {
         if (this.#token === "" && this.auth !== "") await this.#authenticate(deadline);
@@ -98,8 +99,10 @@ export class EtcdClient {
         if (options.isOnce === true && !isUnsent(codeOf(error))) {
           throw new OutcomeUnknown(`${this.#names()} did not answer (${messageOf(error)})`);
         }
+        // The last attempt is cut off by the deadline, which says less than those before it.
+        if (reason === "" || !isTimeout(error)) reason = whyOf(error);
         if (performance.now() > deadline) {
-          throw new OperatorError(`etcd at ${this.#names()} cannot be used: ${whyOf(error)}`);
+          throw new OperatorError(`etcd at ${this.#names()} cannot be used: ${reason}`);
         }
         this.#preferred = (this.#preferred + 1) % this.#endpoints.length;
         if (attempt % this.#endpoints.length === 0) await sleep(ROUND_PAUSE_MS);
@@ -157,6 +160,10 @@ export function endpointsOf(address: string, tls: TlsMaterial | null): string[] 
 /** Nothing has reached the endpoint, or nothing but a greeting. */
 function isUnsent(code: string): boolean {
   return UNSENT.includes(code) || certificateTrouble(code) !== "";
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 export function whyOf(error: unknown): string {
