@@ -22,16 +22,28 @@ export interface Errand {
   readonly login: Login | null;
 }
 
+/** What an element counts for where nobody can say how much memory a key takes. */
+const ELEMENT_BYTES = 200;
+
 /**
  * Moves KEYS unless one of them is larger than the limit; then the answer is the list of those. One
  * script, so that a key cannot be asked about by one connection and moved by another in between.
+ * Servers before Redis 4 have no MEMORY; there the size is guessed by the number of elements.
  * ARGV: limit, host, port, database, timeout, and then AUTH or AUTH2 with what belongs to it.
  */
 const GUARDED = `
 if redis.replicate_commands then redis.replicate_commands() end
 local limit, big = tonumber(ARGV[1]), {}
+local lengths = {string = 'STRLEN', list = 'LLEN', hash = 'HLEN', set = 'SCARD', zset = 'ZCARD'}
+local function sizeOf(key)
+  local size = redis.pcall('MEMORY', 'USAGE', key, 'SAMPLES', '1')
+  if type(size) ~= 'table' then return size end
+  local kind = redis.call('TYPE', key).ok
+  if lengths[kind] == nil then return false end
+  return redis.call(lengths[kind], key) * (kind == 'string' and 1 or ${ELEMENT_BYTES})
+end
 for _, key in ipairs(KEYS) do
-  local size = redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '1')
+  local size = sizeOf(key)
   if size and size > limit then big[#big + 1] = key end
 end
 if #big > 0 then return big end

@@ -178,3 +178,22 @@ test("MIGRATE: a source that knows neither users nor a login can send its keys",
   expect(replies).toEqual(["OK", 2]);
   expect(proxy.log()).toContain("keys are sent without a password");
 });
+
+test("MIGRATE: without MEMORY a key is large by the number of its elements", async () => {
+  await using source = await startScriptedCodisServer();
+  await using target = await startRedis();
+  await using proxy = await startProxy({ slots: [{ addr: source.address, ...ALL_SLOTS }] });
+  const members = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i}`);
+  await source.call("SADD", movingKey("small"), ...members(1_000));
+  await source.call("SADD", movingKey("large"), ...members(6_000));
+  await begin(proxy, source, target, { forward_method: 2 });
+  using client = await connect(proxy.port);
+  expect(await client.call("SCARD", movingKey("small"))).toBe(1_000);
+  client.send(encode("SCARD", movingKey("large")));
+  await until(async () => {
+    const { migration } = await proxy.get<{ migration: { big_keys: unknown[] } }>("/proxy/stats");
+    return migration.big_keys.length === 1;
+  });
+  expect(await source.call("EXISTS", movingKey("large"))).toBe(1);
+  expect(proxy.log()).not.toContain("without a look at their size");
+});
