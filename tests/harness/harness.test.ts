@@ -95,3 +95,20 @@ test("a faulty backend answers what its script says", async () => {
   using second = await connect(backend.port);
   expect(await second.call("PING")).toBe("PONG");
 });
+
+// The second reader waited for more bytes than the first one had not yet taken.
+test("replies that come one by one reach calls that wait side by side", async () => {
+  using server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket) {
+        socket.write("+a\r\n");
+        setTimeout(() => socket.write("+b\r\n"), 20);
+      },
+    },
+  });
+  using client = await connect(server.port, { readTimeoutMs: 2_000 });
+  client.send("ask");
+  expect(await Promise.all([client.read(), client.read()])).toEqual(["a", "b"]);
+});

@@ -64,7 +64,8 @@ export class RespClient implements Disposable {
   #start = 0;
   #end = 0;
   #decoder = new ReplyDecoder(); // gets the same bytes
-  #readBytes = 0; // of all bytes received, those before #start
+  #received = 0; // bytes, since the begin
+  #readBytes = 0; // of these, those before #start
   #output: Uint8Array[] = []; // not yet taken by the kernel
   #wake: (() => void)[] = []; // whoever waits for something to happen
 
@@ -174,6 +175,7 @@ export class RespClient implements Disposable {
     this.#reserve(chunk.length);
     chunk.copy(this.#input, this.#end);
     this.#end += chunk.length;
+    this.#received += chunk.length;
     this.#decoder.feed(chunk);
     this.#notify();
   }
@@ -197,8 +199,8 @@ export class RespClient implements Disposable {
       const value = this.#decoder.next();
       if (value !== undefined) return value;
       if (this.hasEnded || !this.isOpen) throw new Error(this.#endedText());
-      const before = this.unreadBytes;
-      await this.#wait(() => this.unreadBytes > before || this.hasEnded || !this.isOpen, "a reply");
+      const before = this.#received;
+      await this.#wait(() => this.#received > before || this.hasEnded || !this.isOpen, "a reply");
     }
   }
 
