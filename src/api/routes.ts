@@ -95,7 +95,9 @@ export const PROXY_ROUTES = {
   start: route<Ok>()({
     method: "PUT",
     path: "/api/proxy/start/:xauth",
-    doc: "Goes online: clients are served from now on. Does nothing when the proxy is online.",
+    doc:
+      "Goes online: clients are served from now on. To a proxy that is online it says that its " +
+      "dashboard has taken its token from all servers that shut it out.",
     answers: OK,
   }),
   resetStats: route<Ok>()({

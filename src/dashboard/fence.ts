@@ -106,9 +106,13 @@ export class Fences {
    * knows stay.
    */
   reconcile({ address, info, fenced }: ServerAnswer): void {
-    if (fenced === null || info.get("role") === "slave") return;
+    if (fenced === null) return;
     const present = new Set(fenced);
+    const isReplica = info.get("role") === "slave";
     for (const [token, isFenced] of this.#wanted()) {
+      // It may have begun anew with a master that had lost the set.
+      if (isReplica && isFenced && !present.has(token)) this.#confirmed.get(token)?.delete(address);
+      if (isReplica) continue;
       if (this.#busy.has(token) || isFenced === present.has(token)) continue;
       const task = (): Promise<void> => {
         if (!isFenced) return this.#removeAt(address, token);
