@@ -38,20 +38,21 @@ export function parseSlotFill(json: unknown, where: string): SlotFill {
 
 /** The same slot with its fields in the order of the contract and without those that are zero. */
 export function normalizeSlotFill(slot: SlotFill): SlotFill {
+  // Without spreads: requests may wait while a thousand of these are made by a program that has
+  // just begun.
+  const fill: { -readonly [K in keyof SlotFill]: SlotFill[K] } = { id: slot.id };
+  if (slot.locked) fill.locked = true;
+  if (slot.backend_addr) fill.backend_addr = slot.backend_addr;
+  if (slot.backend_addr_group_id) fill.backend_addr_group_id = slot.backend_addr_group_id;
+  if (slot.migrate_from) fill.migrate_from = slot.migrate_from;
+  if (slot.migrate_from_group_id) fill.migrate_from_group_id = slot.migrate_from_group_id;
+  if (slot.forward_method) fill.forward_method = slot.forward_method;
   const groups = slot.replica_groups ?? [];
-  return {
-    id: slot.id,
-    ...(slot.locked ? { locked: true } : {}),
-    ...(slot.backend_addr ? { backend_addr: slot.backend_addr } : {}),
-    ...(slot.backend_addr_group_id ? { backend_addr_group_id: slot.backend_addr_group_id } : {}),
-    ...(slot.migrate_from ? { migrate_from: slot.migrate_from } : {}),
-    ...(slot.migrate_from_group_id ? { migrate_from_group_id: slot.migrate_from_group_id } : {}),
-    ...(slot.forward_method ? { forward_method: slot.forward_method } : {}),
-    ...(groups.length > 0 ? { replica_groups: groups } : {}),
-    ...(slot.migrate_epoch ? { migrate_epoch: slot.migrate_epoch } : {}),
-    ...(slot.migrate_durable ? { migrate_durable: true } : {}),
-    ...(slot.revision ? { revision: slot.revision } : {}),
-  };
+  if (groups.length > 0) fill.replica_groups = groups;
+  if (slot.migrate_epoch) fill.migrate_epoch = slot.migrate_epoch;
+  if (slot.migrate_durable) fill.migrate_durable = true;
+  if (slot.revision) fill.revision = slot.revision;
+  return fill;
 }
 
 function address(reader: RecordReader, name: string): string | undefined {
@@ -60,17 +61,19 @@ function address(reader: RecordReader, name: string): string | undefined {
   return checkAddress(text, `field "${name}" of ${reader.where}`);
 }
 
-/** The address that was found right last: a push names the same one for many slots. */
-let lastChecked = "";
+/** Addresses that were found right: a push names the same few for a thousand slots. */
+const checked = new Set<string>();
+const MOST_CHECKED = 1_000;
 
 function checkAddress(text: string, what: string): string {
-  if (text === lastChecked) return text;
+  if (checked.has(text)) return text;
   const parsed = parseAddress(text);
   const isUsable = parsed !== null && parsed.host !== "" && parsed.port > 0;
   if (!isUsable || /[\s\u0000-\u001f\u007f]/.test(text)) {
     throw new InvalidRecord(`${what} must be host:port, not ${describe(text)}`);
   }
-  lastChecked = text;
+  if (checked.size >= MOST_CHECKED) checked.clear();
+  checked.add(text);
   return text;
 }
 
