@@ -37,13 +37,6 @@ interface OpenOrder {
   reject(error: OrderFailed): void;
 }
 
-/**
- * Milliseconds after which the runtime's allocator gives free memory back to the kernel. A worker
- * gets a buffer for every chunk it reads; with the default of 10 ms it would have its pages taken
- * away and given back all the time (docs/performance.md).
- */
-const MIMALLOC_PURGE_DELAY = "1000";
-
 /** As good as none: the longest delay of a timer. */
 const NO_DEADLINE_MS = 2 ** 31 - 1;
 
@@ -82,7 +75,7 @@ export class WorkerSeat {
       stdio: ["ignore", "inherit", "inherit", ...fds],
       // Left out, Bun passes on the environment as it was at the start of the process, and with it
       // the variable that `watchLauncher` removed: the worker would take our parent for its own.
-      env: { ...process.env, MIMALLOC_PURGE_DELAY },
+      env: { ...process.env },
       serialization: "json",
       // A late message of an earlier process must not be taken for one of this process.
       ipc: (message) => this.#process === child && this.#take(message as ToParent),
