@@ -16,6 +16,7 @@ const test = systemTest("redis-server");
 
 const MOVED = 300;
 const OTHER = 301;
+const UNUSED = 1023;
 const key = keyOf(MOVED);
 
 /** A server that answers every request with its own name. */
@@ -27,12 +28,14 @@ function move(proxy: Proxy, server: { readonly address: string }): Promise<void>
   return assignSlots(proxy, [{ addr: server.address, from: MOVED, to: MOVED }]);
 }
 
-/** Resolves when the proxy's own table names the server: the change is under way. */
+/** Resolves when the change is under way: the proxy's table names the server, workers know. */
 async function untilAccepted(proxy: Proxy, server: FaultyBackend): Promise<void> {
-  await until(async () => {
-    const slots = await proxy.get<{ backend_addr?: string }[]>("/proxy/slots");
-    return slots[MOVED].backend_addr === server.address;
-  });
+  const addressOf = async (slot: number): Promise<string | undefined> => {
+    return (await proxy.get<{ backend_addr?: string }[]>("/proxy/slots"))[slot].backend_addr;
+  };
+  await until(async () => (await addressOf(MOVED)) === server.address);
+  // Workers take fills in their order, and this one changes nothing.
+  await assignSlots(proxy, [{ addr: await addressOf(UNUSED), from: UNUSED, to: UNUSED }]);
 }
 
 test("a slot moves only when its requests in flight are answered; new ones wait", async () => {
