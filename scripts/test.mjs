@@ -27,6 +27,9 @@ if (selection.length === 0) {
   await step("format", ["fmt", "--no-script", "--check"]);
 }
 
+// One file after the other: two at a time (--parallel=2) take half as long, but show in every run
+// another test that depends on which of two processes comes first.
+//
 // Not with --no-orphans: it reaches the programs under test through their environment, and a worker
 // would then end with its parent by the kernel's hand instead of its own.
 const scratch = mkdtempSync(join(scratchRoot(), "codis-test-"));
