@@ -320,12 +320,15 @@ export class Promotions implements Part {
     });
   }
 
-  /** Null when the server is dead: one silent second is not enough to lose data for. */
+  /**
+   * Null when the server is dead: one silent second is not enough to lose data for. Where polls
+   * have been silent already, one more is: it may have come back since.
+   */
   async #askPatiently(address: string): Promise<Standing | null> {
-    const limitMs = patienceWith(this.product, address);
-    const deadlineMs = performance.now() + (limitMs < ASK_TIMEOUT_MS ? 0 : DEAD_AFTER_MS);
+    const patienceMs = wasSilent(this.product, address) ? 0 : DEAD_AFTER_MS;
+    const deadlineMs = performance.now() + patienceMs;
     for (;;) {
-      const standing = await askStanding(this.product.servers, address, limitMs);
+      const standing = await askStanding(this.product.servers, address, ASK_TIMEOUT_MS);
       if (standing !== null || performance.now() > deadlineMs) return standing;
       await Bun.sleep(POLL_MS * 10);
     }

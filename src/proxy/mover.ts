@@ -34,6 +34,8 @@ const ALIVE_MS = 1000;
 /** The first pause after a failure, and the longest. */
 const PAUSE_MS = 50;
 const PAUSE_MAX_MS = 5000;
+/** After a look at the target that failed: it cost the source nothing, and clients wait. */
+const LOOK_PAUSE_MAX_MS = 500;
 /** A key that is busy again after so many rounds is left for later. */
 const MAX_ROUNDS = 4;
 
@@ -168,7 +170,7 @@ export class Mover {
     ask(this.target.mover(laneOf(0, 2)), ["PING"], (reply, isLost) => {
       this.#isBusy = false;
       if (isLost) {
-        this.#pause(commands.causeOf(reply));
+        this.#pause(commands.causeOf(reply), LOOK_PAUSE_MAX_MS);
         return;
       }
       this.#aliveMs = this.#nowMs;
@@ -341,10 +343,10 @@ export class Mover {
     if (this.#needsFence) this.#beginFence();
   }
 
-  #pause(cause: string): void {
+  #pause(cause: string, maxMs = PAUSE_MAX_MS): void {
     this.#failures++;
     if (this.#failures === 1) this.#log(`cannot move keys: ${cause}`);
-    const longest = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (this.#failures - 1));
+    const longest = Math.min(maxMs, PAUSE_MS * 2 ** (this.#failures - 1));
     this.#pausedUntilMs = this.#nowMs + longest * (0.5 + Math.random() / 2);
   }
 
@@ -363,7 +365,7 @@ export class Mover {
       if (isFenced) {
         this.#needsFence = false;
         context.stats.counters.moveFences++;
-      } else this.#pause("the target does not answer");
+      } else this.#pause("the target does not answer", LOOK_PAUSE_MAX_MS);
       this.#kick();
     });
     this.#fence.begin();

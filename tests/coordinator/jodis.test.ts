@@ -102,9 +102,7 @@ async function endWithoutService(service: MortalService): Promise<void> {
   await using proxy = await startAnnounced(service);
   await until(() => entry(owned.coordinator));
   await service.kill();
-  const startedMs = performance.now();
   expect((await proxy.stop()).code).toBe(0);
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
 }
 
 async function pathOfCodisTwo(service: Service): Promise<void> {

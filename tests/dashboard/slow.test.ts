@@ -11,8 +11,8 @@ import { startLab } from "./lab.ts";
 
 const test = systemTest("redis-server");
 
-/** An answer that waits for nobody; the machine may be busy. */
-const PROMPT_MS = 500;
+/** If each of so many answers waited for one late poll, the test would be given up. */
+const MANY = 100;
 
 /** Parent and workers stand still; returns what lets them go on. */
 async function freeze(proxy: Proxy): Promise<() => void> {
@@ -23,10 +23,8 @@ async function freeze(proxy: Proxy): Promise<() => void> {
   };
 }
 
-async function overviewMs(dashboard: Dashboard): Promise<number> {
-  const begunMs = performance.now();
-  await dashboard.overview();
-  return performance.now() - begunMs;
+async function lookOften(dashboard: Dashboard): Promise<void> {
+  for (let i = 0; i < MANY; i++) await dashboard.overview();
 }
 
 test("neither a hung proxy nor a hung server makes anybody wait for the overview", async () => {
@@ -40,11 +38,9 @@ test("neither a hung proxy nor a hung server makes anybody wait for the overview
     return polls.every((poll) => poll?.timeout === true && poll.error !== undefined);
   };
   await until(late, { what: "both polls are late" });
-  expect(await overviewMs(dashboard)).toBeLessThan(PROMPT_MS);
+  await lookOften(dashboard);
   // Nor for a change of something else.
-  const begunMs = performance.now();
-  await dashboard.put("slotActionInterval", { value: 5 });
-  expect(performance.now() - begunMs).toBeLessThan(PROMPT_MS);
+  for (let i = 0; i < MANY; i++) await dashboard.put("slotActionInterval", { value: i });
   first.resume();
   thaw();
 });
@@ -58,7 +54,7 @@ test("a proxy that waits for a slow command delays a change, and is not shut out
   client.send("*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
   const slot = slotOfKey("key");
   const assigned = dashboard.assign(slot, slot, 2);
-  expect(await overviewMs(dashboard)).toBeLessThan(PROMPT_MS);
+  await lookOften(dashboard);
   await until(async () => (await dashboard.slots())[slot].group_id === 2);
   first.resume();
   await assigned;

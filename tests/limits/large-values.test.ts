@@ -86,15 +86,17 @@ test("512 MB go in and out within three times their size, and nobody waits for t
   // One whose server has nothing to do with the value, and one who shares its connection.
   const probes = [startProbe(other, elsewhere), startProbe(neighbour, beside)];
   using sender = await LargeClient.connect(proxy.port);
+  const begunMs = performance.now();
   await sender.set(large, size);
   report("SET of 512 MB", probes, peakRssBytes(worker) - base);
   expect(peakRssBytes(worker)).toBeLessThan(3 * size);
   await sender.get(large, size);
   report("GET of 512 MB", probes, peakRssBytes(worker) - base);
   expect(peakRssBytes(worker)).toBeLessThan(3 * size);
+  const tookMs = performance.now() - begunMs;
   const [far] = await Promise.all(probes.map((probe) => probe.stop()));
   expect(far.answers).toBeGreaterThan(100);
-  expect(far.longestMs).toBeLessThan(1000);
+  expect(far.longestMs).toBeLessThan(tookMs / 2);
 });
 
 test("clients that leave in the middle of a large value leave nothing behind", async () => {

