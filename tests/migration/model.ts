@@ -499,6 +499,10 @@ export class World {
     if (step.kind === "arrive") {
       const { groupId } = step;
       for (const slot of job.slots) writes.push(() => (this.ground.home[slot] = groupId));
+      // A cancelled copy may stay at a target that did not answer.
+      if (job.method === "replica" && job.state === "preparing") {
+        for (const slot of SLOTS) this.ground.unaudited.add(`${job.target_id} ${slot}`);
+      }
       // Keys may stay at the source when it did not answer.
       if (job.state === "finishing" && known.outcome?.result.kind !== "done") {
         for (const slot of job.slots) this.ground.unaudited.add(`${job.source_id} ${slot}`);
