@@ -266,6 +266,7 @@ export class NativeSocket implements Polled {
       if (!isAll) this.#askAgain();
     } else if (got < 0) {
       if ((events & BROKEN_EVENTS) !== 0) this.#onBroken();
+      else if (this.poller.hasMore) this.#askAgain();
     } else {
       this.#isInputOver = true;
       this.#watch();

@@ -52,7 +52,7 @@ export interface Polled {
 export class Poller {
   /** True while handlers run: what they write leaves at the end of this turn, unasked. */
   isInTurn = false;
-  /** The last `receive` took as much as it could: perhaps not all. */
+  /** The last `receive` took as much as it had room for: perhaps not all. */
   hasMore = false;
   /** Called before the sockets of a turn are read, with microseconds of a monotonic clock. */
   onWake: (nowUs: number) => void = () => {};
@@ -163,8 +163,10 @@ export class Poller {
    */
   receive(fd: number): number {
     const room = freeBytes();
-    // Nothing was asked for, which is not the end; the event comes again.
-    if (room === 0) return -1;
+    if (room === 0) {
+      this.hasMore = true;
+      return -1; // Nothing was asked for, which is not the end.
+    }
     const most = room < MAX_READ_BYTES ? room : MAX_READ_BYTES;
     const got = sys.recv(fd, (this.#slabAt + freeFrom()) as Pointer, most, 0);
     if (got > 0) use(got);
