@@ -12,6 +12,8 @@ import { ChunkSize, type Chunk, type ValueCopy } from "./chunk.ts";
 import { isAtLeast, textOf } from "./server-kind.ts";
 
 const PAGE = 500;
+/** A delivery may be dated a moment early when the clock has jumped so often. */
+const CLOCK_ATTEMPTS = 10;
 
 interface StreamFacts {
   readonly lastId: string;
@@ -144,26 +146,47 @@ async function findLost(copy: ValueCopy, groups: readonly Group[]): Promise<stri
 }
 
 async function* pendingPages(copy: ValueCopy, group: Uint8Array): AsyncGenerator<PendingEntry[]> {
-  const { source, key } = copy;
   for (let from: string | null = "-"; from !== null;) {
-    // Both in one moment: the server says how long ago an entry was delivered, not when.
-    const replies = await source.pipeline([
-      ["MULTI"],
-      ["TIME"],
-      ["XPENDING", key, group, from, "+", PAGE],
-      ["EXEC"],
-    ]);
-    const refused = replies.find((reply) => reply instanceof ReplyError);
-    if (refused !== undefined) throw refused;
-    const [time, rows] = replies[3] as [Reply[], [Uint8Array, Uint8Array, number, number][]];
-    if (rows instanceof ReplyError) throw rows;
-    const nowMs = Number(textOf(time[0])) * 1000 + Math.floor(Number(textOf(time[1])) / 1000);
+    const { nowMs, rows } = await readPending(copy, group, from);
     const page = rows.map(([id, consumer, idleMs, deliveries]) => {
       return { id: textOf(id), consumer, deliveredAtMs: nowMs - idleMs, deliveries };
     });
     if (page.length > 0) yield page;
     from = page.length < PAGE ? null : nextId(page[page.length - 1].id);
   }
+}
+
+/** Identifier, consumer, idle time in milliseconds, deliveries. */
+type PendingRow = [Uint8Array, Uint8Array, number, number];
+
+/**
+ * The server says how long ago an entry was delivered, not when, and reads its clock anew for each
+ * command. So it is asked again when a millisecond has passed in between.
+ */
+async function readPending(
+  { source, key }: ValueCopy,
+  group: Uint8Array,
+  from: string,
+): Promise<{ nowMs: number; rows: PendingRow[] }> {
+  for (let attempt = 1; ; attempt++) {
+    const replies = await source.pipeline([
+      ["MULTI"],
+      ["TIME"],
+      ["XPENDING", key, group, from, "+", PAGE],
+      ["TIME"],
+      ["EXEC"],
+    ]);
+    const refused = replies.find((reply) => reply instanceof ReplyError);
+    if (refused !== undefined) throw refused;
+    const [before, rows, after] = replies[4] as [Reply[], PendingRow[], Reply[]];
+    if (rows instanceof ReplyError) throw rows;
+    const nowMs = millisecondsOf(before);
+    if (nowMs === millisecondsOf(after) || attempt === CLOCK_ATTEMPTS) return { nowMs, rows };
+  }
+}
+
+function millisecondsOf([seconds, micros]: Reply[]): number {
+  return Number(textOf(seconds)) * 1000 + Math.floor(Number(textOf(micros)) / 1000);
 }
 
 async function readFacts({ source, key }: ValueCopy): Promise<StreamFacts> {
