@@ -2,6 +2,7 @@
 // of every make, and replica reads.
 import { expect } from "bun:test";
 import { startDashboard, type Dashboard } from "../harness/dashboard.ts";
+import { freePort } from "../harness/ports.ts";
 import { keyOf } from "../harness/keys.ts";
 import { type Redis, startRedis } from "../harness/redis.ts";
 import { startReplicatedProduct } from "../harness/replicated-product.ts";
@@ -55,7 +56,10 @@ test("groups are created and removed by the rules of the original", async () => 
 test("a server is in one group, answers, and is of a kind that can serve", async () => {
   await using dashboard = await startDashboard();
   await using redis = await startRedis();
-  await using cluster = await startRedis({ args: ["--cluster-enabled", "yes"] });
+  await using cluster = await startRedis({
+    // Its second port would be one that connections take.
+    args: ["--cluster-enabled", "yes", "--cluster-port", `${freePort()}`],
+  });
   await using sentinels = await startSentinels(1);
   for (const gid of [1, 2]) await dashboard.put("createGroup", { gid });
   const add = (gid: number, addr: string): Promise<void> =>
