@@ -5,6 +5,7 @@
 // A new setting is a row below and a field in `DashboardConfig` (settings.ts); the compiler
 // complains when one is missing. Then `CODIS_TEST_UPDATE=1 npm test` refreshes the printed files.
 
+import { SENTINEL_LOGIN } from "../settings/sentinel-login.ts";
 import type { Setting } from "../settings/table.ts";
 
 /** Names of products: they become paths of the coordinator. */
@@ -172,19 +173,7 @@ export const DASHBOARD_SETTINGS = [
       "The ACL user that product_auth belongs to. Empty is the default user. Servers before " +
       "Redis 6 get the password alone.",
   },
-  {
-    ...TEXT,
-    key: "sentinel_auth",
-    isSecret: true,
-    doc:
-      "The password of the sentinels themselves (their requirepass); that of the servers, which " +
-      "they need as well, is product_auth. The same for the dashboard and all proxies.",
-  },
-  {
-    ...TEXT,
-    key: "sentinel_username",
-    doc: "The ACL user of the sentinels that sentinel_auth belongs to. Empty: the default user.",
-  },
+  ...SENTINEL_LOGIN,
   {
     ...TEXT,
     key: "coordinator_tls_ca",

@@ -5,6 +5,7 @@
 // A new setting is a row below and a field in `ProxyConfig` (settings.ts); the compiler complains
 // when one is missing. Then `CODIS_TEST_UPDATE=1 npm test` refreshes the printed files.
 
+import { SENTINEL_LOGIN } from "../settings/sentinel-login.ts";
 import type { Setting } from "../settings/table.ts";
 import { UNLIMITED } from "../settings/table.ts";
 
@@ -394,19 +395,7 @@ export const PROXY_SETTINGS = [
       "The ACL user of the servers that product_auth is the password of. Empty is their default " +
       "user. Servers before Redis 6 get the password alone.",
   },
-  {
-    ...TEXT,
-    key: "sentinel_auth",
-    isSecret: true,
-    doc:
-      "The password of the sentinels themselves (their requirepass); that of the servers, which " +
-      "they need as well, is product_auth. The same for the dashboard and all proxies.",
-  },
-  {
-    ...TEXT,
-    key: "sentinel_username",
-    doc: "The ACL user of the sentinels that sentinel_auth belongs to. Empty: the default user.",
-  },
+  ...SENTINEL_LOGIN,
   {
     ...TEXT,
     key: "jodis_tls_ca",

@@ -4,6 +4,7 @@ import { expect } from "bun:test";
 import { startDashboard } from "../harness/dashboard.ts";
 import { printFigures, startCounting } from "../harness/counting.ts";
 import { startReplicatedProduct, type ReplicatedProduct } from "../harness/replicated-product.ts";
+import type { Redis } from "../harness/redis.ts";
 import { awaitReplication, awaitSentinels, tell } from "../harness/replication.ts";
 import { connect } from "../harness/resp-client.ts";
 import { type Sentinels, startSentinels } from "../harness/sentinel.ts";
@@ -33,6 +34,21 @@ async function areMonitored(
     if (!Bun.deepEquals(Object.fromEntries(found), masters)) return false;
   }
   return true;
+}
+
+/** Afterwards dashboard, sentinels and proxies all know the master of group 1. */
+async function watchGroup(
+  product: ReplicatedProduct,
+  sentinels: Sentinels,
+  master: Redis,
+): Promise<void> {
+  await addAll(product, sentinels);
+  await until(() => areMonitored(sentinels, { "test-1": master.address }));
+  await awaitSentinels(sentinels.all, "test-1");
+  await until(async () => {
+    const seen = await Promise.all(product.proxies.map((proxy) => proxy.stats()));
+    return seen.every((stats) => (stats.sentinels as { masters?: unknown }).masters);
+  });
 }
 
 test(
@@ -164,13 +180,7 @@ test(
     await using product = await startReplicatedProduct({ proxies: 2, config });
     const { dashboard, groups } = product;
     const [[master, replica]] = groups;
-    await addAll(product, sentinels);
-    await until(() => areMonitored(sentinels, { "test-1": master.address }));
-    await awaitSentinels(sentinels.all, "test-1");
-    await until(async () => {
-      const seen = await Promise.all(product.proxies.map((proxy) => proxy.stats()));
-      return seen.every((stats) => (stats.sentinels as { masters?: unknown }).masters);
-    });
+    await watchGroup(product, sentinels, master);
     await dashboard.kill();
     await master.kill();
     const load = await startCounting(product.ports, 4, { mayLose: true });
@@ -203,13 +213,7 @@ test(
     });
     const { dashboard, groups } = product;
     const [[master, replica]] = groups;
-    await addAll(product, sentinels);
-    await until(() => areMonitored(sentinels, { "test-1": master.address }));
-    await awaitSentinels(sentinels.all, "test-1");
-    await until(async () => {
-      const seen = await Promise.all(product.proxies.map((proxy) => proxy.stats()));
-      return seen.every((stats) => (stats.sentinels as { masters?: unknown }).masters);
-    });
+    await watchGroup(product, sentinels, master);
     await using stranger = await startDashboard();
     const [addr] = sentinels.addresses;
     await expect(stranger.put("addSentinel", { addr })).rejects.toThrow(
