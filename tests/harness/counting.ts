@@ -7,6 +7,7 @@
 //   const { acknowledged, errors, longestGapMs } = await load.stop();
 import { ReplyError } from "../../src/resp/value.ts";
 import { connect, type RespClient } from "./resp-client.ts";
+import { until } from "./until.ts";
 
 export interface CountingReport {
   readonly acknowledged: number;
@@ -35,7 +36,12 @@ export interface CountingOptions {
    * then a value may be lower than the last one, which is counted instead of called wrong.
    */
   readonly mayLose?: boolean;
+  /** How long the first successes are waited for. */
+  readonly startTimeoutMs?: number;
 }
+
+/** So many increments are acknowledged before anything is done to the product. */
+const UNDER_WAY = 100;
 
 class Counter {
   readonly errors = new Map<string, number>();
@@ -84,7 +90,7 @@ class Counter {
   }
 }
 
-/** `clients` counters on each of the ports. */
+/** `clients` counters on each of the ports. Resolves when they are under way. */
 export async function startCounting(
   ports: readonly number[],
   clients: number,
@@ -100,6 +106,7 @@ export async function startCounting(
   const running = counters.map((counter) => counter.run());
   const total = (field: "acknowledged" | "errorCount"): number =>
     counters.reduce((sum, counter) => sum + counter[field], 0);
+  await until(() => total("acknowledged") > UNDER_WAY, { timeoutMs: options.startTimeoutMs });
   return {
     get acknowledged() {
       return total("acknowledged");

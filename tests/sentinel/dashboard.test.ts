@@ -183,8 +183,10 @@ test(
     await watchGroup(product, sentinels, master);
     await dashboard.kill();
     await master.kill();
-    const load = await startCounting(product.ports, 4, { mayLose: true });
-    await until(() => load.acknowledged > 100, { timeoutMs: 60_000 });
+    const load = await startCounting(product.ports, 4, {
+      mayLose: true,
+      startTimeoutMs: 60_000,
+    });
     const errors = load.errorCount;
     await dashboard.start();
     await until(async () => (await product.order(1))[0] === replica.address);
