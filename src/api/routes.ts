@@ -3,6 +3,7 @@
 // all take their types and words from here.
 
 import { parsePinTable, type PinTable } from "../model/key-pin.ts";
+import { type MergedFill, parseMergedFills } from "../model/merged-fill.ts";
 import { parseSentinelModel, parseTopomModel } from "../model/proxy.ts";
 import type { ProxyModel, SentinelModel, TopomModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
@@ -139,6 +140,18 @@ export const PROXY_ROUTES = {
       "their way under the old ones are answered; a worker that has not got there in 50 seconds " +
       "gives 504, and the change goes on. A slot whose `revision` is lower than that of its " +
       "present record stays as it is.",
+    answers: OK,
+  }),
+  fillMerged: route<Ok>()({
+    method: "PUT",
+    path: "/api/proxy/fillmerged/:xauth",
+    body: (json: unknown): MergedFill[] => parseMergedFills(json),
+    takes:
+      "a list of Slot objects that have `ids`, a list of numbers, in the place of `id`: each is " +
+      "for all those slots",
+    doc:
+      "The same as `fillslots` for many slots at once, while requests wait. Ours; the original " +
+      "has no such route.",
     answers: OK,
   }),
   pins: route<Ok>()({

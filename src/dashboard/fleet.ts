@@ -15,6 +15,7 @@ import { RemoteError } from "../api/client.ts";
 import { log } from "../lib/log.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import type { KeyPin, PinTable } from "../model/key-pin.ts";
+import { type MergedFill, splitFills } from "../model/merged-fill.ts";
 import { REVISIONS_PER_TERM, SLOT_COUNT, type SlotFill, slotOfKey, termOf } from "../model/slot.ts";
 import type { ProxyModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
@@ -40,10 +41,10 @@ const ALL_SLOTS: readonly number[] = Array.from({ length: SLOT_COUNT }, (_, id) 
 
 /** What one push is made of. */
 interface Derived {
-  readonly fillsOf: (link: ProxyLink) => SlotFill[];
+  readonly fillsOf: (link: ProxyLink) => MergedFill[];
   readonly revision: number;
   /** As nobody sees them, for the places. */
-  readonly views: readonly SlotFill[];
+  readonly views: readonly MergedFill[];
 }
 
 interface Places {
@@ -112,7 +113,8 @@ export class ProxyFleet implements Fleet {
   // ---------------------------------------------------------------------------------- what is told
 
   views(): readonly SlotFill[] {
-    return viewsOf(ALL_SLOTS, this.#source(), NOBODY);
+    const views = splitFills(viewsOf(ALL_SLOTS, this.#source(), NOBODY));
+    return views.sort((one, other) => one.id - other.id);
   }
 
   async resync(slots: Iterable<number>, options: PushOptions = {}): Promise<void> {
@@ -122,13 +124,12 @@ export class ProxyFleet implements Fleet {
     const { fillsOf, revision, views } = this.#derive(ids);
     const required = this.#widenPlaces(views, revision);
     await this.#toAll("slots", required, options, (link) => {
-      return link.fill(fillsOf(link), deadlineMs);
+      return link.fill(fillsOf(link), revision, deadlineMs);
     });
     for (const view of views) {
+      const places = { known: new Set(placesOf(view)), isComplete: true, push: revision };
       // Unless a newer push is on its way.
-      if (this.#places[view.id].push !== revision) continue;
-      const known = new Set(placesOf(view));
-      this.#places[view.id] = { known, isComplete: true, push: revision };
+      for (const id of view.ids) if (this.#places[id].push === revision) this.#places[id] = places;
     }
   }
 
@@ -164,7 +165,7 @@ export class ProxyFleet implements Fleet {
       await hosts.learn([link.model.admin_addr, ...this.#allServers()]);
       const { fillsOf, revision, views } = this.#derive(ALL_SLOTS);
       this.#widenPlaces(views, revision);
-      await step(link, "fillslots failed", link.fill(fillsOf(link), PUSH_TIMEOUT_MS));
+      await step(link, "fillslots failed", link.fill(fillsOf(link), revision, PUSH_TIMEOUT_MS));
       link.isUp = true;
       this.#noteAgreement();
       await step(link, "set pins failed", link.setPins(this.#pinTable(), PUSH_TIMEOUT_MS));
@@ -316,8 +317,8 @@ export class ProxyFleet implements Fleet {
   #derive(ids: readonly number[]): Derived {
     const source = this.#source();
     const revision = this.#nextRevision();
-    const shared = new Map<string, SlotFill[]>();
-    const fillsOf = ({ model }: ProxyLink): SlotFill[] => {
+    const shared = new Map<string, MergedFill[]>();
+    const fillsOf = ({ model }: ProxyLink): MergedFill[] => {
       const viewer: Viewer = { datacenter: model.datacenter, ip: source.ipOf(model.admin_addr) };
       const place = `${viewer.datacenter} ${viewer.ip}`;
       let fills = shared.get(place);
@@ -343,16 +344,26 @@ export class ProxyFleet implements Fleet {
   }
 
   /** From now on requests for these slots may also go where the views say; returns all places. */
-  #widenPlaces(views: readonly SlotFill[], push: number): Set<string> {
+  #widenPlaces(views: readonly MergedFill[], push: number): Set<string> {
     for (const view of views) {
-      const { known, isComplete } = this.#places[view.id];
-      this.#places[view.id] = { known: new Set([...known, ...placesOf(view)]), isComplete, push };
+      const added = placesOf(view);
+      // Slots that went together mostly share what is known.
+      const widened = new Map<Places, Places>();
+      for (const id of view.ids) {
+        const { [id]: old } = this.#places;
+        let places = widened.get(old);
+        if (places === undefined) {
+          places = { known: new Set([...old.known, ...added]), isComplete: old.isComplete, push };
+          widened.set(old, places);
+        }
+        this.#places[id] = places;
+      }
     }
-    return this.#placesOf(views.map(({ id }) => id));
+    return this.#placesOf(views.flatMap(({ ids }) => ids));
   }
 
   #placesOf(ids: readonly number[]): Set<string> {
-    const found = ids.map((id) => this.#places[id]);
+    const found = [...new Set(ids.map((id) => this.#places[id]))];
     const isAnywhere = found.some(({ isComplete }) => !isComplete);
     return new Set([
       ...found.flatMap(({ known }) => [...known]),

@@ -5,9 +5,9 @@ import { callRoute, RemoteError } from "../api/client.ts";
 import { PROXY_ROUTES } from "../api/routes.ts";
 import { messageOf } from "../lib/operator-error.ts";
 import type { PinTable } from "../model/key-pin.ts";
+import { type MergedFill, splitFills } from "../model/merged-fill.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
 import type { ProxyStats } from "../model/proxy-stats.ts";
-import type { SlotFill } from "../model/slot.ts";
 import type { ProxyPoll } from "../model/topom-stats.ts";
 import { xauthOf } from "../model/xauth.ts";
 
@@ -60,20 +60,21 @@ export class ProxyLink {
     return this.model.fencing !== true;
   }
 
-  async fill(slots: readonly SlotFill[], timeoutMs: number): Promise<void> {
-    const send = (): Promise<unknown> => {
-      return this.#call(() =>
-        callRoute(this.model.admin_addr, PROXY_ROUTES.fillSlots, {
-          params: { xauth: this.#xauth },
-          body: [...slots],
-          timeoutMs,
-        }),
-      );
-    };
-    if (!this.isLegacy) await send();
-    else await (this.#tail = this.#tail.then(send, send));
-    const newest = slots.reduce((most, { revision = 0 }) => Math.max(most, revision), 0);
-    this.slotRevision = Math.max(this.slotRevision, newest);
+  /** `revision` is that of all slots. */
+  async fill(slots: readonly MergedFill[], revision: number, timeoutMs: number): Promise<void> {
+    const params = { xauth: this.#xauth };
+    const { admin_addr } = this.model;
+    if (this.isLegacy) {
+      const options = { params, body: splitFills(slots), timeoutMs };
+      const send = (): Promise<unknown> => {
+        return this.#call(() => callRoute(admin_addr, PROXY_ROUTES.fillSlots, options));
+      };
+      await (this.#tail = this.#tail.then(send, send));
+    } else {
+      const options = { params, body: [...slots], timeoutMs };
+      await this.#call(() => callRoute(admin_addr, PROXY_ROUTES.fillMerged, options));
+    }
+    this.slotRevision = Math.max(this.slotRevision, revision);
   }
 
   async setPins(table: PinTable, timeoutMs: number): Promise<void> {

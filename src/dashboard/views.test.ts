@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Group, PromotingState } from "../model/group.ts";
 import type { JobMethod, MigrationJob } from "../model/migration-job.ts";
-import type { SlotFill } from "../model/slot.ts";
+import type { MergedFill } from "../model/merged-fill.ts";
 import { ACTION_STATES, type ActionState, idleMapping } from "../model/slot-mapping.ts";
 import { NOBODY, placesOf, slotsOfGroup, type ViewSource, viewsOf } from "./views.ts";
 
@@ -67,12 +67,12 @@ const JOB: MigrationJob = {
   started: 0,
 };
 
-function view(given: World): SlotFill {
+function view(given: World): MergedFill {
   return viewsOf([7], world(given), NOBODY)[0];
 }
 
-const atOne = { id: 7, backend_addr: ONE, backend_addr_group_id: 1 };
-const atTwo = { id: 7, backend_addr: TWO, backend_addr_group_id: 2 };
+const atOne = { ids: [7], backend_addr: ONE, backend_addr_group_id: 1 };
+const atTwo = { ids: [7], backend_addr: TWO, backend_addr_group_id: 2 };
 const fromOne = { migrate_from: ONE, migrate_from_group_id: 1 };
 const readOne = { replica_groups: [[ONE, ONE_REPLICA]] };
 const readTwo = { replica_groups: [[TWO, TWO_REPLICA]] };
@@ -180,8 +180,8 @@ describe("replicas", () => {
 test("an offline slot and one of an empty group have no backend", () => {
   const source = { ...world({}), groups: new Map([[1, group(1, [])]]) };
   expect(viewsOf([0, 7], source, NOBODY)).toEqual([
-    { id: 0, forward_method: 1 },
-    { id: 7, forward_method: 1 },
+    { ids: [0], forward_method: 1 },
+    { ids: [7], forward_method: 1 },
   ]);
 });
 

@@ -15,9 +15,10 @@
  */
 import { parseAddress } from "../lib/address.ts";
 import { type Group, type GroupServer, masterOf } from "../model/group.ts";
+import type { MergedFill } from "../model/merged-fill.ts";
 import type { MigrationJob } from "../model/migration-job.ts";
 import { ForwardMethod, type SlotFill } from "../model/slot.ts";
-import { normalizeSlotFill } from "../model/slot-fill.ts";
+import { normalizePlace } from "../model/slot-fill.ts";
 import type { SlotMapping } from "../model/slot-mapping.ts";
 import { jobsBySlot, phaseOf } from "./job-records.ts";
 
@@ -44,7 +45,8 @@ export interface Viewer {
 /** Of whom the original asks when nobody does: a proxy without data center and address. */
 export const NOBODY: Viewer = { datacenter: "", ip: "" };
 
-export function viewsOf(ids: Iterable<number>, source: ViewSource, viewer: Viewer): SlotFill[] {
+/** The views of these slots; requests may wait for them, so slots that are alike have one. */
+export function viewsOf(ids: Iterable<number>, source: ViewSource, viewer: Viewer): MergedFill[] {
   const jobs = jobsBySlot(source.jobs.values());
   const lists = new Map<number, string[][]>();
   const replicasOf = (groupId: number): string[][] => {
@@ -54,15 +56,30 @@ export function viewsOf(ids: Iterable<number>, source: ViewSource, viewer: Viewe
     lists.set(groupId, list);
     return list;
   };
-  return [...ids].map((id) => viewOf(source.slots[id], jobs.get(id), source, replicasOf));
+  const views = new Map<unknown, { readonly view: View; readonly ids: number[] }>();
+  for (const id of ids) {
+    const { group_id, action } = source.slots[id];
+    const job = jobs.get(id);
+    // All that `viewOf` looks at.
+    const place = job ?? `${group_id} ${action.state} ${action.target_id}`;
+    let found = views.get(place);
+    if (found === undefined) {
+      found = { view: viewOf(source.slots[id], job, source, replicasOf), ids: [] };
+      views.set(place, found);
+    }
+    found.ids.push(id);
+  }
+  return [...views.values()].map(({ view, ids: alike }) => ({ ids: alike, ...view }));
 }
+
+type View = Omit<SlotFill, "id">;
 
 function viewOf(
   mapping: SlotMapping,
   job: MigrationJob | undefined,
   source: ViewSource,
   replicasOf: (groupId: number) => string[][],
-): SlotFill {
+): View {
   // The mapping mirrors its job and may be one step behind.
   const phase = job === undefined ? null : phaseOf(job);
   const state = phase?.state ?? mapping.action.state ?? "none";
@@ -75,12 +92,12 @@ function viewOf(
     backend_addr: masterOf(source.groups.get(groupId)),
     backend_addr_group_id: masterOf(source.groups.get(groupId)) === "" ? 0 : groupId,
   });
-  const common = { id: mapping.id, forward_method: methodOf(source, null) };
+  const common = { forward_method: methodOf(source, null) };
   switch (state) {
     case "none":
     case "pending":
     case "preparing":
-      return normalizeSlotFill({
+      return normalizePlace({
         ...common,
         ...at(from),
         locked: isStopped(from) || (phase?.isHeld ?? false),
@@ -88,7 +105,7 @@ function viewOf(
       });
     case "prepared":
     case "migrating":
-      return normalizeSlotFill({
+      return normalizePlace({
         ...common,
         ...at(to),
         locked: state === "prepared" || isStopped(from) || isStopped(to),
@@ -100,7 +117,7 @@ function viewOf(
         migrate_durable: job?.method === "keys" && source.migrationDurable,
       });
     case "finished":
-      return normalizeSlotFill({
+      return normalizePlace({
         ...common,
         ...at(to),
         locked: isStopped(to),
@@ -149,7 +166,7 @@ export function slotsOfGroup(
 }
 
 /** Every server to which a proxy with this view may send requests. */
-export function placesOf(view: SlotFill): string[] {
+export function placesOf(view: View): string[] {
   const { backend_addr = "", migrate_from = "", replica_groups = [] } = view;
   return [backend_addr, migrate_from, ...replica_groups.flat()].filter((place) => place !== "");
 }

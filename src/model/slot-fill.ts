@@ -20,9 +20,12 @@ export function parseSlotFills(json: unknown): SlotFill[] {
 
 export function parseSlotFill(json: unknown, where: string): SlotFill {
   const reader = new RecordReader(json, where);
-  const id = reader.requiredInteger("id", 0, SLOT_COUNT - 1);
-  return normalizeSlotFill({
-    id,
+  return fillAs(reader.requiredInteger("id", 0, SLOT_COUNT - 1), readPlace(reader));
+}
+
+/** All fields but the number of the slot. */
+export function readPlace(reader: RecordReader): Omit<SlotFill, "id"> {
+  return {
     locked: reader.boolean("locked"),
     backend_addr: address(reader, "backend_addr"),
     backend_addr_group_id: reader.integer("backend_addr_group_id", 0, MAX_GROUP_ID),
@@ -33,14 +36,25 @@ export function parseSlotFill(json: unknown, where: string): SlotFill {
     migrate_epoch: reader.integer("migrate_epoch", 0, Number.MAX_SAFE_INTEGER),
     migrate_durable: reader.boolean("migrate_durable"),
     revision: reader.integer("revision", 0, Number.MAX_SAFE_INTEGER),
-  });
+  };
 }
 
 /** The same slot with its fields in the order of the contract and without those that are zero. */
 export function normalizeSlotFill(slot: SlotFill): SlotFill {
+  return fillAs(slot.id, slot);
+}
+
+/** The same for what is said of a slot without its number. */
+export function normalizePlace(place: Omit<SlotFill, "id">): Omit<SlotFill, "id"> {
+  const { id: _, ...fill } = fillAs(0, place);
+  return fill;
+}
+
+/** What `normalizeSlotFill` makes of it, for another slot. */
+export function fillAs(id: number, slot: Omit<SlotFill, "id">): SlotFill {
   // Without spreads: requests may wait while a thousand of these are made by a program that has
   // just begun.
-  const fill: { -readonly [K in keyof SlotFill]: SlotFill[K] } = { id: slot.id };
+  const fill: { -readonly [K in keyof SlotFill]: SlotFill[K] } = { id };
   if (slot.locked) fill.locked = true;
   if (slot.backend_addr) fill.backend_addr = slot.backend_addr;
   if (slot.backend_addr_group_id) fill.backend_addr_group_id = slot.backend_addr_group_id;

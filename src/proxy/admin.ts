@@ -8,6 +8,7 @@ import { type LogLevel, parseLogLevel } from "../lib/log.ts";
 import { COMPILE, VERSION } from "../lib/version.ts";
 import { PROMETHEUS_TYPE } from "../metrics/prometheus.ts";
 import type { PinTable } from "../model/key-pin.ts";
+import { splitFills } from "../model/merged-fill.ts";
 import type { ProxyModel, SentinelModel } from "../model/proxy.ts";
 import { StatsFlag } from "../model/proxy-stats.ts";
 import type { SlotFill } from "../model/slot.ts";
@@ -65,6 +66,7 @@ export function proxyHandlers(proxy: ProxyControl): Handlers<typeof PROXY_ROUTES
     shutdown: () => done(proxy.shutdown()),
     logLevel: ({ params }) => done(proxy.setLogLevel(requireLogLevel(params.value))),
     fillSlots: ({ body }) => done(inTime(proxy.fillSlots(body))),
+    fillMerged: ({ body }) => done(inTime(proxy.fillSlots(splitFills(body)))),
     pins: ({ body }) => done(inTime(proxy.setPins(body))),
     sentinels: ({ body }) => done(proxy.setSentinels(body)),
     rewatch: () => done(proxy.rewatchSentinels()),

@@ -13,7 +13,7 @@
 //     shutdown ──────────────────────────────────────────▶  finishes its requests and exits
 
 import type { KeyPin, PinTable } from "../model/key-pin.ts";
-import type { SlotFill } from "../model/slot.ts";
+import type { MergedFill } from "../model/merged-fill.ts";
 import type { LogLevel } from "../lib/log.ts";
 import type { ClientFilter, ClientRow, LocalQuestion, ProxyFigures } from "./local-types.ts";
 import type { ProxyConfig } from "./settings.ts";
@@ -147,7 +147,7 @@ export type WorkerOrder =
   | { readonly kind: "configure"; readonly setup: WorkerSetup }
   | {
       readonly kind: "fill";
-      readonly slots: readonly SlotFill[];
+      readonly slots: readonly MergedFill[];
       /** All of them; null when they have not changed. */
       readonly pins: PinTable | null;
     }

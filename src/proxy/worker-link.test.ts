@@ -92,7 +92,11 @@ test("orders are carried out in their order and confirmed with their results", (
   const ends = new Ends();
   linkToParent(ends, ends);
   ends.deliver({ kind: "order", id: 1, order: { kind: "configure", setup: SETUP } });
-  ends.deliver({ kind: "order", id: 2, order: { kind: "fill", slots: [{ id: 7 }], pins: null } });
+  ends.deliver({
+    kind: "order",
+    id: 2,
+    order: { kind: "fill", slots: [{ ids: [7] }], pins: null },
+  });
   ends.deliver({ kind: "order", id: 3, order: { kind: "start" } });
   ends.deliver({ kind: "order", id: 4, order: { kind: "clients", filter: ALL } });
   ends.deliver({ kind: "order", id: 5, order: { kind: "kill", filter: ALL } });

@@ -5,6 +5,7 @@
 import { messageOf } from "../lib/operator-error.ts";
 import { log } from "../lib/log.ts";
 import type { PinTable } from "../model/key-pin.ts";
+import { splitFills } from "../model/merged-fill.ts";
 import type { SlotFill } from "../model/slot.ts";
 import type {
   ParentQuestion,
@@ -109,7 +110,7 @@ class Link implements ParentLink {
     try {
       if (order.kind === "fill") {
         const done = (): void => this.#send({ kind: "done", id, result: null });
-        this.control.fillSlots(order.slots, order.pins, done);
+        this.control.fillSlots(splitFills(order.slots), order.pins, done);
         return;
       }
       this.#send({ kind: "done", id, result: this.#carryOut(order) });

@@ -5,6 +5,7 @@
 
 import { log } from "../lib/log.ts";
 import { codeOf } from "../lib/operator-error.ts";
+import { mergeFills } from "../model/merged-fill.ts";
 import type {
   ParentQuestion,
   ToParent,
@@ -156,7 +157,7 @@ export class WorkerSeat {
     if (!this.#isConfigured || from >= to) return;
     const child = this.#process;
     const fill = { from, to };
-    const slots = this.table.changedSince(from);
+    const slots = mergeFills(this.table.changedSince(from));
     const pins = this.table.pinsSince(from);
     this.#sentRevision = to;
     this.#filling.add(fill);

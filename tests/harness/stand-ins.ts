@@ -4,6 +4,7 @@
 import { ApiServer } from "../../src/api/server.ts";
 import { type Handlers, PlainReply, Redirect } from "../../src/api/route.ts";
 import { PROXY_ROUTES } from "../../src/api/routes.ts";
+import { splitFills } from "../../src/model/merged-fill.ts";
 import type { ProxyModel } from "../../src/model/proxy.ts";
 import type { ProxyStats } from "../../src/model/proxy-stats.ts";
 import type { SlotFill } from "../../src/model/slot.ts";
@@ -64,6 +65,16 @@ export class StandInProxy implements Disposable {
     return { ...stats, slot_revision: newest, pins_revision: 1e15 };
   }
 
+  #fill(slots: readonly SlotFill[]): "OK" {
+    this.fills++;
+    for (const slot of slots) {
+      // As a real one does: pushes may overtake each other.
+      const { revision = 0 } = this.slots.get(slot.id) ?? {};
+      if ((slot.revision ?? revision) >= revision) this.slots.set(slot.id, slot);
+    }
+    return "OK";
+  }
+
   #handlers(): Handlers<typeof PROXY_ROUTES> {
     const stats = (): ProxyStats => this.#statsNow();
     const ok = (): "OK" => "OK";
@@ -94,15 +105,8 @@ export class StandInProxy implements Disposable {
       forceGc: ok,
       shutdown: ok,
       logLevel: ok,
-      fillSlots: ({ body }) => {
-        this.fills++;
-        for (const slot of body) {
-          // As a real one does: pushes may overtake each other.
-          const { revision = 0 } = this.slots.get(slot.id) ?? {};
-          if ((slot.revision ?? revision) >= revision) this.slots.set(slot.id, slot);
-        }
-        return "OK";
-      },
+      fillSlots: ({ body }) => this.#fill(body),
+      fillMerged: ({ body }) => this.#fill(splitFills(body)),
       pins: ok,
       sentinels: ok,
       rewatch: ok,
