@@ -8,7 +8,7 @@
  * copied and needed no memory of its own.
  *
  * Invariant: _after `reclaim` nobody has a reference into the slab._ Send buffers copy what sockets
- * did not take (`SendBuffer.flush`), `Turn` copies the replies that still wait at that moment, and
+ * did not take (`SendBuffer.flush`), `Turn` has the replies copied that wait at that moment, and
  * whoever else keeps bytes until a later turn takes them with `own`. With POISON_LENT=1, which the
  * tests set, the slab is reclaimed and overwritten after each turn, so that a reference which is
  * too old shows.

@@ -58,6 +58,8 @@ export class Poller {
   onWake: (nowUs: number) => void = () => {};
   /** Called after all sockets of a turn were read. */
   onTurn: () => void = () => {};
+  /** Called when no socket has anything for us, and before Bun's loop gets its turn. */
+  onPause: () => void = () => {};
   /** Called before lent memory is used again. */
   onReclaim: () => void = () => {};
   readonly #epoll: number;
@@ -120,10 +122,12 @@ export class Poller {
       const nowUs = clockUs();
       this.onWake(nowUs);
       const isBunReady = count > 0 && this.#take(count);
+      if (count <= 0) this.onPause();
       const passedMs = (nowUs - beginUs) / 1000;
       if (isBunReady || passedMs >= (wait === 0 ? YIELD_MS : IDLE_YIELD_MS)) break;
       wait = count > 0 ? 0 : Math.max(1, Math.ceil(IDLE_YIELD_MS - passedMs));
     }
+    this.onPause();
     setImmediate(this.#run);
   }
 

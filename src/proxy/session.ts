@@ -40,7 +40,7 @@ import {
 } from "./request.ts";
 import type { SessionContext } from "./session-context.ts";
 import { onSpecialLarge, onSpecialRequest, protocolError } from "./special.ts";
-import type { Flushable } from "./turn.ts";
+import type { Postponable } from "./turn.ts";
 
 /** Why a session does not read. Bits. */
 const PIPELINE = 1; // as many requests in flight as allowed
@@ -57,9 +57,15 @@ const SLOW_BYTES = 16 * 1024;
 /** Chunks from this size on are not kept for the sake of a small part. */
 const COMPACT_BYTES = 4096;
 
+/** Replies wait for the rest of their pipeline: for so many turns, if so few are missing. */
+const PATIENCE = 2;
+const MISSING = 16;
+/** More is worth a call of its own. */
+const POSTPONED_BYTES = 1024;
+
 export class Session
   extends ClientProfile
-  implements RequestHandler, Owner, Flushable, SocketHandler
+  implements RequestHandler, Owner, Postponable, SocketHandler
 {
   isTouched = false;
   lane: number;
@@ -79,6 +85,8 @@ export class Session
   #isBlocked = false;
   /** When the client last took bytes while it was blocked; milliseconds. */
   #blockedMs = 0;
+  /** For so many turns yet replies may wait for others. */
+  #patience = PATIENCE;
   /** The client has closed its sending side. */
   #isInputOver = false;
   /** The unfinished request at the last look, for the deadline of slow senders. */
@@ -283,10 +291,28 @@ export class Session
   }
 
   /**
+   * Some replies of a pipeline are here while others are on their way, mostly from another server:
+   * they leave together when those come at once. What is sent twice costs more than all the rest.
+   */
+  postpone(): boolean {
+    const missing = this.#pending;
+    if (missing === 0 || missing > MISSING || this.#patience === 0) return false;
+    if (this.#out.pending > POSTPONED_BYTES || this.#isBlocked) return false;
+    if (this.#suspended !== 0) return false;
+    this.#patience--;
+    return true;
+  }
+
+  own(): void {
+    this.#out.own();
+  }
+
+  /**
    * Writes what is there, or makes it our own; goes on reading when the reason to stop is gone.
    */
   flush(): void {
     if ((this.#suspended & CLOSED) !== 0) return;
+    this.#patience = PATIENCE;
     const before = this.#out.pending;
     if (this.#isBlocked) {
       this.#out.own();

@@ -1,6 +1,7 @@
 /**
  * One turn of the event loop: sockets are read, then everything that was written meanwhile leaves
- * in one system call per socket.
+ * in one system call per socket. A client with a pipeline may wait for the next turn, when that
+ * comes at once, for the replies which are still missing (`Session.postpone`).
  *
  * `touch` is called by whoever appended to a send buffer. The poller asks for the flush when it has
  * read all sockets; for what is written outside of its turns there is a `setImmediate`. Clients go
@@ -17,6 +18,14 @@ export interface Flushable {
   flush(): void;
 }
 
+/** A client; what leaves for it may wait for a turn or two. */
+export interface Postponable extends Flushable {
+  /** Should it wait? True a few times in a row at most. */
+  postpone(): boolean;
+  /** Lent memory is used again: what waits is copied. */
+  own(): void;
+}
+
 /** A request whose reply is here, but cannot go out yet. */
 export interface Kept {
   reply: Buffer;
@@ -30,16 +39,20 @@ export class Turn {
   /** Milliseconds of it, as of the last timer tick: good to a tenth of a second. */
   nowMs = performance.now();
   #backends: Flushable[] = [];
-  #sessions: Flushable[] = [];
+  #sessions: Postponable[] = [];
+  #postponed: Postponable[] = [];
   readonly #kept: Kept[] = [];
   #isArmed = false;
-  readonly #run = (): void => this.flush();
+  readonly #run = (): void => this.flush(false);
 
   constructor(readonly poller: Poller) {
     poller.onWake = (nowUs) => {
       this.nowUs = nowUs;
     };
-    poller.onTurn = () => this.flush();
+    poller.onTurn = () => this.flush(true);
+    poller.onPause = () => {
+      if (this.#sessions.length > 0) this.flush(false);
+    };
     poller.onReclaim = () => this.#reclaim();
   }
 
@@ -55,7 +68,7 @@ export class Turn {
     if (!this.#isArmed) this.#arm();
   }
 
-  touchSession(session: Flushable): void {
+  touchSession(session: Postponable): void {
     session.isTouched = true;
     this.#sessions.push(session);
     if (!this.#isArmed) this.#arm();
@@ -73,19 +86,25 @@ export class Turn {
   }
 
   /**
-   * Flushes all. A flush that makes new work (a session that goes on reading) has it done too.
-   * Afterwards no send buffer refers to lent memory.
+   * Flushes all but what may wait for the next turn. A flush that makes new work (a session that
+   * goes on reading) has it done too.
    */
-  flush(): void {
+  flush(mayPostpone: boolean): void {
     const backends = this.#backends;
     const sessions = this.#sessions;
+    const postponed = this.#postponed;
     this.#isArmed = true;
     let i = 0;
     let j = 0;
     do {
       for (; j < sessions.length; j++) {
-        sessions[j].isTouched = false;
-        sessions[j].flush();
+        const session = sessions[j];
+        if (mayPostpone && session.postpone()) {
+          postponed.push(session);
+          continue;
+        }
+        session.isTouched = false;
+        session.flush();
       }
       for (; i < backends.length; i++) {
         backends[i].isTouched = false;
@@ -94,11 +113,14 @@ export class Turn {
     } while (j < sessions.length);
     backends.length = 0;
     sessions.length = 0;
+    this.#sessions = postponed;
+    this.#postponed = sessions;
     this.#isArmed = false;
   }
 
   /** Copies the replies that still wait; those that arrived one behind the other together. */
   #reclaim(): void {
+    for (const session of this.#sessions) session.own();
     const kept = this.#kept;
     for (let i = 0; i < kept.length; i++) {
       const { reply, replyFrom } = kept[i];

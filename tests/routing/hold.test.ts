@@ -53,6 +53,24 @@ test("a locked slot keeps only its own requests, even within one session", async
   expect([await client.read(), await client.read()]).toEqual(["1", 3]);
 });
 
+test("a reply leaves although a later request of its pipeline waits", async () => {
+  await using redis = await startRedis();
+  await using proxy = await startProxy({ slots: [{ addr: redis.address, ...ALL_SLOTS }] });
+  await lock(proxy, redis.address);
+  using client = await connect(proxy.port);
+  for (let i = 1; i <= 100; i++) {
+    client.send(Buffer.concat([encode("INCR", keyOf(OTHER)), encode("GET", keyOf(HELD))]));
+    if (i === 1) expect(await client.read()).toBe(1);
+    // From now on the line begins with a request that waits.
+    else await until(async () => (await redis.call("GET", keyOf(OTHER))) === String(i));
+  }
+  await unlock(proxy, redis.address);
+  for (let i = 1; i <= 100; i++) {
+    expect(await client.read()).toBeNull();
+    if (i < 100) expect(await client.read()).toBe(i + 1);
+  }
+});
+
 test("what waited for a slot goes to its new server, each session's in order", async () => {
   await using old = startFaultyBackend(() => "+OLD\r\n");
   await using redis = await startRedis();
