@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { freePort } from "../tests/harness/ports.ts";
 import { fill } from "./fill.ts";
 import { measure, type Sample } from "./measure.ts";
+import { loadProcessors, pinToFirst } from "./pin.ts";
 import { Machinery, versions, type Peer } from "./peers.ts";
 import { summary, workloadTable, type WorkloadResult } from "./report.ts";
 import { WORKLOADS, type Workload } from "./workloads.ts";
@@ -21,6 +22,7 @@ const USAGE = `Usage: npm run bench -- [options]
   --servers=PORT,PORT    where the two redis-servers listen (any free ports)
   --peer=NAME:PORT:PID   one more proxy, started by hand for the servers named with --servers;
                          may be given several times
+  --pin                  servers and proxies on one processor, the load on the others
   --json=FILE            write all samples there, with machine, versions and command line
 `;
 
@@ -31,6 +33,7 @@ interface Options {
   readonly workloads: readonly Workload[];
   readonly servers: readonly number[];
   readonly peers: readonly Peer[];
+  readonly loadOn: string; // processors, "": any
   readonly json: string; // "": none
 }
 
@@ -44,6 +47,7 @@ function readOptions(args: string[]): Options {
       only: { type: "string", default: NAMES.join(",") },
       servers: { type: "string" },
       peer: { type: "string", multiple: true, default: [] },
+      pin: { type: "boolean", default: false },
       json: { type: "string", default: "" },
     },
   });
@@ -56,6 +60,7 @@ function readOptions(args: string[]): Options {
     workloads: values.only.split(",").map(workloadNamed),
     servers,
     peers: values.peer.map(parsePeer),
+    loadOn: values.pin ? loadProcessors() : "",
     json: values.json,
   };
 }
@@ -82,6 +87,7 @@ type SamplesByPeer = Map<string, Sample[]>;
 
 async function run(options: Options): Promise<WorkloadResult[]> {
   const dir = mkdtempSync(join(tmpdir(), "codis-bench-"));
+  if (options.loadOn !== "") for (const { pid } of [process, ...options.peers]) pinToFirst(pid);
   try {
     await using machinery = new Machinery(dir);
     await machinery.startAll(options.servers, options.peers);
@@ -114,7 +120,7 @@ async function compare(
   for (let round = 0; round < options.rounds; round++) {
     for (let i = 0; i < peers.length; i++) {
       const peer = peers[(round + i) % peers.length];
-      const sample = await measure(peer, workload, requests.get(peer.name) ?? 0);
+      const sample = await measure(peer, workload, requests.get(peer.name) ?? 0, options.loadOn);
       samples.get(peer.name)?.push(sample);
       progress(workload.name, round, peer.name, sample);
     }
@@ -127,7 +133,7 @@ async function compare(
  */
 async function requestCount(peer: Peer, workload: Workload, options: Options): Promise<number> {
   const inFlight = workload.clients * workload.pipeline;
-  const warmUp = await measure(peer, workload, Math.max(10_000, 20 * inFlight));
+  const warmUp = await measure(peer, workload, Math.max(10_000, 20 * inFlight), options.loadOn);
   if (options.requests > 0) return options.requests;
   const wanted = (warmUp.requestsPerSecond * options.seconds) / workload.commands.length;
   return Math.max(1, Math.round(wanted / inFlight)) * inFlight;

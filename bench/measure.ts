@@ -20,13 +20,18 @@ export interface Sample {
  * The CPU time is read just before the load starts and just after it ended, and divided by the
  * requests that redis-benchmark says it completed in between; the proxy serves nobody else.
  */
-export async function measure(peer: Peer, workload: Workload, requests: number): Promise<Sample> {
+export async function measure(
+  peer: Peer,
+  workload: Workload,
+  requests: number,
+  loadOn: string,
+): Promise<Sample> {
   const { clients, pipeline, keys } = workload;
   const before = peer.pid === 0 ? 0 : cpuMicroseconds(peer.pid);
   const results: LoadResult[] = [];
   for (const command of workload.commands) {
     const load = { port: peer.port, clients, pipeline, requests, keySpace: keys.count, command };
-    results.push(await runLoad(load));
+    results.push(await runLoad({ ...load, processors: loadOn }));
   }
   const used = peer.pid === 0 ? 0 : cpuMicroseconds(peer.pid) - before;
   const done = results.reduce((total, result) => total + result.requests, 0);
