@@ -34,6 +34,7 @@ import { type ParentAnswers, type ParentQuestion, WORKER_ARGUMENT } from "./ipc.
 import { type ListenSockets, openListenSockets } from "./listen-fd.ts";
 import { dashboardSource } from "./find-dashboard.ts";
 import { register } from "./registration.ts";
+import { rehearseTable } from "./rehearse.ts";
 import { ProxyReport } from "./report.ts";
 import { ResourceMeter } from "./rusage.ts";
 import { SessionBoard } from "./session-board.ts";
@@ -162,7 +163,9 @@ class Proxy implements ProxyControl {
     writePidFile(flags.pidFile);
     try {
       log.info(`token ${model.token}, clients at ${sockets.address}, admin at ${adminAddress}`);
-      await Promise.race([this.#workers.start(), this.#end.promise]);
+      const started = this.#workers.start();
+      rehearseTable();
+      await Promise.race([started, this.#end.promise]);
       this.#meter.sample(this.#workers.pids);
       admin.serve({
         routes: PROXY_ROUTES,

@@ -36,7 +36,7 @@ import type {
   SlotView,
   WorkerServices,
 } from "./local-types.ts";
-import { rehearse } from "./rehearse.ts";
+import { rehearseRouting } from "./rehearse.ts";
 import { Router } from "./router.ts";
 import { SessionBoard } from "./session-board.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -121,7 +121,7 @@ class Worker implements WorkerControl, WorkerServices {
       },
       context,
     );
-    rehearse(router);
+    rehearseRouting(router);
     const listener = this.#createListener(setup, router);
     this.#parts = { config, router, listener };
     setInterval(() => this.#tick(), TICK_MS);
