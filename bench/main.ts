@@ -33,7 +33,7 @@ interface Options {
   readonly workloads: readonly Workload[];
   readonly servers: readonly number[];
   readonly peers: readonly Peer[];
-  readonly loadOn: string; // processors, "": any
+  readonly loadOn: string | undefined; // processors; any when undefined
   readonly json: string; // "": none
 }
 
@@ -60,7 +60,7 @@ function readOptions(args: string[]): Options {
     workloads: values.only.split(",").map(workloadNamed),
     servers,
     peers: values.peer.map(parsePeer),
-    loadOn: values.pin ? loadProcessors() : "",
+    loadOn: values.pin ? loadProcessors() : undefined,
     json: values.json,
   };
 }
@@ -87,7 +87,8 @@ type SamplesByPeer = Map<string, Sample[]>;
 
 async function run(options: Options): Promise<WorkloadResult[]> {
   const dir = mkdtempSync(join(tmpdir(), "codis-bench-"));
-  if (options.loadOn !== "") for (const { pid } of [process, ...options.peers]) pinToFirst(pid);
+  if (options.loadOn !== undefined)
+    for (const { pid } of [process, ...options.peers]) pinToFirst(pid);
   try {
     await using machinery = new Machinery(dir);
     await machinery.startAll(options.servers, options.peers);

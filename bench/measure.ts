@@ -24,7 +24,7 @@ export async function measure(
   peer: Peer,
   workload: Workload,
   requests: number,
-  loadOn: string,
+  loadOn: string | undefined,
 ): Promise<Sample> {
   const { clients, pipeline, keys } = workload;
   const before = peer.pid === 0 ? 0 : cpuMicroseconds(peer.pid);

@@ -8,8 +8,8 @@ export interface LoadOptions {
   readonly requests: number;
   readonly keySpace: number;
   readonly command: readonly string[];
-  /** Where redis-benchmark may run, as taskset takes it; anywhere when it is "" or left out. */
-  readonly processors?: string;
+  /** Where redis-benchmark may run, as taskset takes it; anywhere when left out. */
+  readonly processors?: string | undefined;
 }
 
 export interface LoadResult {
@@ -23,7 +23,7 @@ export interface LoadResult {
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const child = Bun.spawn(
     [
-      ...(options.processors ? ["taskset", "-c", options.processors] : []),
+      ...(options.processors !== undefined ? ["taskset", "-c", options.processors] : []),
       "redis-benchmark",
       ...["-h", "127.0.0.1", "-p", String(options.port)],
       ...["-c", String(options.clients), "-P", String(options.pipeline)],

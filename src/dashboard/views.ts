@@ -17,7 +17,7 @@ import { parseAddress } from "../lib/address.ts";
 import { type Group, type GroupServer, masterOf } from "../model/group.ts";
 import type { MergedFill } from "../model/merged-fill.ts";
 import type { MigrationJob } from "../model/migration-job.ts";
-import { ForwardMethod, type SlotFill } from "../model/slot.ts";
+import { ForwardMethod, type SlotPlace } from "../model/slot.ts";
 import { normalizePlace } from "../model/slot-fill.ts";
 import type { SlotMapping } from "../model/slot-mapping.ts";
 import { jobsBySlot, phaseOf } from "./job-records.ts";
@@ -56,7 +56,7 @@ export function viewsOf(ids: Iterable<number>, source: ViewSource, viewer: Viewe
     lists.set(groupId, list);
     return list;
   };
-  const views = new Map<unknown, { readonly view: View; readonly ids: number[] }>();
+  const views = new Map<unknown, { readonly view: SlotPlace; readonly ids: number[] }>();
   for (const id of ids) {
     const { group_id, action } = source.slots[id];
     const job = jobs.get(id);
@@ -72,14 +72,12 @@ export function viewsOf(ids: Iterable<number>, source: ViewSource, viewer: Viewe
   return [...views.values()].map(({ view, ids: alike }) => ({ ids: alike, ...view }));
 }
 
-type View = Omit<SlotFill, "id">;
-
 function viewOf(
   mapping: SlotMapping,
   job: MigrationJob | undefined,
   source: ViewSource,
   replicasOf: (groupId: number) => string[][],
-): View {
+): SlotPlace {
   // The mapping mirrors its job and may be one step behind.
   const phase = job === undefined ? null : phaseOf(job);
   const state = phase?.state ?? mapping.action.state ?? "none";
@@ -88,7 +86,7 @@ function viewOf(
   const isStopped = (groupId: number): boolean => {
     return source.groups.get(groupId)?.promoting.state === "prepared";
   };
-  const at = (groupId: number): Partial<SlotFill> => ({
+  const at = (groupId: number): SlotPlace => ({
     backend_addr: masterOf(source.groups.get(groupId)),
     backend_addr_group_id: masterOf(source.groups.get(groupId)) === "" ? 0 : groupId,
   });
@@ -166,7 +164,7 @@ export function slotsOfGroup(
 }
 
 /** Every server to which a proxy with this view may send requests. */
-export function placesOf(view: View): string[] {
+export function placesOf(view: SlotPlace): string[] {
   const { backend_addr = "", migrate_from = "", replica_groups = [] } = view;
   return [backend_addr, migrate_from, ...replica_groups.flat()].filter((place) => place !== "");
 }

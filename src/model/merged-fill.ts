@@ -3,11 +3,11 @@
 // records of slots that are alike.
 
 import { describe, InvalidRecord, RecordReader } from "./json.ts";
-import { SLOT_COUNT, type SlotFill } from "./slot.ts";
-import { fillAs, readPlace } from "./slot-fill.ts";
+import { SLOT_COUNT, type SlotFill, type SlotPlace } from "./slot.ts";
+import { fillAs, normalizePlace, readPlace } from "./slot-fill.ts";
 
 /** The record of slots that differ in nothing but their number. */
-export interface MergedFill extends Omit<SlotFill, "id"> {
+export interface MergedFill extends SlotPlace {
   readonly ids: readonly number[];
 }
 
@@ -23,10 +23,7 @@ export function mergeFills(slots: readonly SlotFill[]): MergedFill[] {
     }
     group.ids.push(slot.id);
   }
-  return groups.map(({ first, ids }) => {
-    const { id: _, ...fill } = first;
-    return { ids, ...fill };
-  });
+  return groups.map(({ first, ids }) => ({ ids, ...normalizePlace(first) }));
 }
 
 /** The slots one by one. */

@@ -4,7 +4,7 @@
 
 import { parseAddress } from "../lib/address.ts";
 import { describe, InvalidRecord, RecordReader } from "./json.ts";
-import { ForwardMethod, SLOT_COUNT, type SlotFill } from "./slot.ts";
+import { ForwardMethod, SLOT_COUNT, type SlotFill, type SlotPlace } from "./slot.ts";
 import { MAX_GROUP_ID } from "./slot-mapping.ts";
 
 /** More servers than this in the replica groups of one slot is a mistake, not a product. */
@@ -24,7 +24,7 @@ export function parseSlotFill(json: unknown, where: string): SlotFill {
 }
 
 /** All fields but the number of the slot. */
-export function readPlace(reader: RecordReader): Omit<SlotFill, "id"> {
+export function readPlace(reader: RecordReader): SlotPlace {
   return {
     locked: reader.boolean("locked"),
     backend_addr: address(reader, "backend_addr"),
@@ -45,13 +45,13 @@ export function normalizeSlotFill(slot: SlotFill): SlotFill {
 }
 
 /** The same for what is said of a slot without its number. */
-export function normalizePlace(place: Omit<SlotFill, "id">): Omit<SlotFill, "id"> {
+export function normalizePlace(place: SlotPlace): SlotPlace {
   const { id: _, ...fill } = fillAs(0, place);
   return fill;
 }
 
 /** What `normalizeSlotFill` makes of it, for another slot. */
-export function fillAs(id: number, slot: Omit<SlotFill, "id">): SlotFill {
+export function fillAs(id: number, slot: SlotPlace): SlotFill {
   // Without spreads: requests may wait while a thousand of these are made by a program that has
   // just begun.
   const fill: { -readonly [K in keyof SlotFill]: SlotFill[K] } = { id };

@@ -17,9 +17,8 @@ export function termOf(revision: number): number {
   return Math.floor(revision / REVISIONS_PER_TERM);
 }
 
-/** The Slot object of the control protocol, as pushed and as listed. An absent field is zero. */
-export interface SlotFill {
-  readonly id: number;
+/** What the control protocol says of a slot, but for its number. An absent field is zero. */
+export interface SlotPlace {
   readonly locked?: boolean;
   readonly backend_addr?: string;
   readonly backend_addr_group_id?: number;
@@ -33,6 +32,11 @@ export interface SlotFill {
   readonly migrate_durable?: boolean;
   /** Ours: rises with every push; a record that comes late does not undo a newer one. */
   readonly revision?: number;
+}
+
+/** The Slot object of the control protocol, as pushed and as listed. */
+export interface SlotFill extends SlotPlace {
+  readonly id: number;
 }
 
 const CRC32_POLYNOMIAL = 0xedb88320; // IEEE 802.3, reflected
