@@ -22,7 +22,8 @@ const USAGE = `Usage: npm run bench -- [options]
   --servers=PORT,PORT    where the two redis-servers listen (any free ports)
   --peer=NAME:PORT:PID   one more proxy, started by hand for the servers named with --servers;
                          may be given several times
-  --pin                  servers and proxies on one processor, the load on the others
+  --pin, --no-pin        servers and proxies on one processor, the load on the others; or anything
+                         anywhere. With two processors the first is the default, else the second
   --json=FILE            write all samples there, with machine, versions and command line
 `;
 
@@ -40,6 +41,7 @@ interface Options {
 function readOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,
+    allowNegative: true,
     options: {
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "4" },
@@ -47,7 +49,7 @@ function readOptions(args: string[]): Options {
       only: { type: "string", default: NAMES.join(",") },
       servers: { type: "string" },
       peer: { type: "string", multiple: true, default: [] },
-      pin: { type: "boolean", default: false },
+      pin: { type: "boolean", default: cpus().length === 2 },
       json: { type: "string", default: "" },
     },
   });

@@ -14,6 +14,8 @@ export interface Sample {
   readonly p99Ms: number;
   readonly p999Ms: number;
   readonly residentBytes: number | null;
+  /** The part of the time in which redis-benchmark itself was on a processor, up to 1. */
+  readonly loadBusy: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function measure(
   const used = peer.pid === 0 ? 0 : cpuMicroseconds(peer.pid) - before;
   const done = results.reduce((total, result) => total + result.requests, 0);
   const seconds = results.reduce((total, result) => total + result.seconds, 0);
+  const loadSeconds = results.reduce((total, result) => total + result.cpuSeconds, 0);
   return {
     requests: done,
     requestsPerSecond: done / seconds,
@@ -44,6 +47,7 @@ export async function measure(
     p99Ms: Math.max(...results.map((result) => result.p99Ms)),
     p999Ms: Math.max(...results.map((result) => result.p999Ms)),
     residentBytes: peer.pid === 0 ? null : residentBytes(peer.pid),
+    loadBusy: Math.min(1, loadSeconds / seconds),
   };
 }
 

@@ -1,6 +1,6 @@
 // With --pin the proxies and the servers share the first processor and the load has the others.
 // Else the scheduler moves them about, and on two processors that doubles the figures of one second
-// and halves those of the next (docs/performance.md).
+// and halves those of the next (docs/performance.md). With more processors there is room for all.
 import { cpus } from "node:os";
 
 /** What the load runs on. */

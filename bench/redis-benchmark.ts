@@ -12,12 +12,18 @@ export interface LoadOptions {
   readonly processors?: string | undefined;
 }
 
-export interface LoadResult {
+/** What redis-benchmark says. */
+export interface Report {
   readonly requests: number;
   readonly seconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
+}
+
+export interface LoadResult extends Report {
+  /** CPU time of redis-benchmark itself. */
+  readonly cpuSeconds: number;
 }
 
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
@@ -38,10 +44,11 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   // A warning that CONFIG GET was refused, as twemproxy refuses it, comes with status 0. An error
   // reply to a command ends redis-benchmark with another one.
   if (status !== 0) throw new Error(`redis-benchmark: ${errors.trim() || output.trim()}`);
-  return parseReport(output);
+  const cpuSeconds = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
+  return { ...parseReport(output), cpuSeconds };
 }
 
-export function parseReport(text: string): LoadResult {
+export function parseReport(text: string): Report {
   const requests = Number(match(text, /(\d+) requests completed in/));
   const rate = Number(match(text, /throughput summary: ([\d.]+) requests per second/));
   const columns = match(text, /avg\s+min\s+p50\s+p95\s+p99\s+max\s+([\d. ]+)/).split(/\s+/);

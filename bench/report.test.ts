@@ -47,8 +47,8 @@ test("medians and spreads over rounds", () => {
   expect(spread([90, 100, 110])).toBe(0.1);
 });
 
-test("the summary says of every bar whether it was reached", () => {
-  const sample = (requestsPerSecond: number, cpu: number): Sample => ({
+function sample(requestsPerSecond: number, cpu: number, loadBusy: number): Sample {
+  return {
     requests: 1000,
     requestsPerSecond,
     cpuMicroseconds: cpu,
@@ -56,19 +56,39 @@ test("the summary says of every bar whether it was reached", () => {
     p99Ms: 2,
     p999Ms: 3,
     residentBytes: 2 ** 20 * 60,
-  });
+    loadBusy,
+  };
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n").map((line) => line.replace(/ +/g, " ").trim());
+}
+
+test("the summary says of every bar whether it was reached", () => {
   const samples = new Map([
-    ["codis", [sample(120, 7), sample(130, 9), sample(110, 8)]],
-    ["twemproxy", [sample(100, 10), sample(100, 10), sample(100, 10)]],
+    ["codis", [sample(120, 7, 0.5), sample(130, 9, 0.6), sample(110, 8, 0.7)]],
+    ["twemproxy", [sample(100, 10, 0.4), sample(100, 10, 0.4), sample(100, 10, 0.4)]],
   ]);
   const result = { workload: WORKLOADS[0], samples };
-  const lines = summary([result])
-    .split("\n")
-    .map((line) => line.replace(/ +/g, " ").trim());
+  const lines = linesOf(summary([result]));
   expect(lines).toContain("c50 CPU per request 0.80 ≤ 0.75 FAIL");
   expect(lines).toContain("c50 throughput 1.20 ≥ 1.1 pass");
   expect(lines).toContain("RSS MB at the end 60.00 ≤ 150 pass");
+  expect(linesOf(workloadTable(result))).toContain("codis 120 8 % 8.00 13 % 1.00 2.00 3.00 60 60");
   expect(workloadTable(result)).toContain("codis / twemproxy");
+});
+
+test("the summary says when it was the load that could do no more", () => {
+  const verdict = (loadBusy: number): string | undefined => {
+    const samples = new Map([
+      ["codis", [sample(100, 7, loadBusy)]],
+      ["twemproxy", [sample(100, 10, 0.9)]],
+    ]);
+    const lines = linesOf(summary([{ workload: WORKLOADS[0], samples }]));
+    return lines.find((line) => line.startsWith("c50 throughput"));
+  };
+  expect(verdict(0.96)).toBe("c50 throughput 1.00 ≥ 1.1 FAIL");
+  expect(verdict(0.97)).toBe("c50 throughput 1.00 ≥ 1.1 FAIL the load can do no more");
 });
 
 test("the kernel's figures of a process are read with its descendants", async () => {

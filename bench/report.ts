@@ -20,8 +20,15 @@ const p50: Figure = (sample) => sample.p50Ms;
 const p99: Figure = (sample) => sample.p99Ms;
 const p999: Figure = (sample) => sample.p999Ms;
 const resident: Figure = (sample) => sample.residentBytes;
+const load: Figure = (sample) => sample.loadBusy;
 
-const COLUMNS = ["requests/s", "±", "CPU µs/req", "±", "p50 ms", "p99 ms", "p99.9 ms", "RSS MB"];
+const COLUMNS = [
+  ...["requests/s", "±", "CPU µs/req", "±"],
+  ...["p50 ms", "p99 ms", "p99.9 ms", "RSS MB", "load %"],
+];
+
+/** From here on redis-benchmark sets the pace, and no proxy can be seen to be faster. */
+const LOAD_AT_ITS_LIMIT = 0.97;
 
 /** The table of one workload: a line per peer, then our ratio to each of them. */
 export function workloadTable(result: WorkloadResult): string {
@@ -37,6 +44,7 @@ function figures(result: WorkloadResult, name: string): string[] {
   const rate = middle(result, name, throughput);
   const used = middle(result, name, cpu);
   const memory = middle(result, name, resident);
+  const busy = middle(result, name, load);
   return [
     rate === null ? "-" : Math.round(rate).toLocaleString("en-US"),
     percent(result, name, throughput),
@@ -44,6 +52,7 @@ function figures(result: WorkloadResult, name: string): string[] {
     percent(result, name, cpu),
     ...[p50, p99, p999].map((figure) => decimals(middle(result, name, figure), 2)),
     memory === null ? "-" : decimals(memory / 2 ** 20, 0),
+    busy === null ? "-" : decimals(busy * 100, 0),
   ];
 }
 
@@ -67,11 +76,7 @@ export function summary(results: readonly WorkloadResult[]): string {
     const { name, bar } = result.workload;
     rows.push(
       [name, "CPU per request", ...verdict(ratio(result, TWEMPROXY, cpu), "≤", bar.maxCpu)],
-      [
-        name,
-        "throughput",
-        ...verdict(ratio(result, TWEMPROXY, throughput), "≥", bar.minThroughput),
-      ],
+      [name, "throughput", ...throughputVerdict(result)],
       [name, "p99.9", ...verdict(ratio(result, TWEMPROXY, p999), "≤", 1)],
     );
   }
@@ -86,6 +91,14 @@ function verdict(value: number | null, relation: "≤" | "≥", bar: number): st
   const rounded = Number(value.toFixed(2));
   const isReached = relation === "≤" ? rounded <= bar : rounded >= bar;
   return [rounded.toFixed(2), `${relation} ${bar}`, isReached ? "pass" : "FAIL"];
+}
+
+/** A throughput that the load generator did not allow is said to be one. */
+function throughputVerdict(result: WorkloadResult): string[] {
+  const { minThroughput } = result.workload.bar;
+  const cells = verdict(ratio(result, TWEMPROXY, throughput), "≥", minThroughput);
+  const isHeldBack = (middle(result, OURS, load) ?? 0) >= LOAD_AT_ITS_LIMIT;
+  return cells[2] === "FAIL" && isHeldBack ? [...cells, "the load can do no more"] : cells;
 }
 
 /** The median over the rounds. */

@@ -24,6 +24,9 @@ export const F_DUPFD_CLOEXEC = 1030;
 /** For `prctl`: the signal that this process gets when the one that started it ends. */
 export const PR_SET_PDEATHSIG = 1;
 
+/** For `prctl`: how late a sleep of this thread may end, in nanoseconds; 50,000 unless set. */
+export const PR_SET_TIMERSLACK = 29;
+
 /** For `sched_setscheduler`: wakes up without pushing another process from its processor. */
 export const SCHED_BATCH = 3;
 

@@ -60,6 +60,8 @@ export class Poller {
   onTurn: () => void = () => {};
   /** Called when no socket has anything for us, and before Bun's loop gets its turn. */
   onPause: () => void = () => {};
+  /** Microseconds to rest after a turn of so many events, before the next one. */
+  restAfter: (events: number) => number = () => 0;
   /** Called before lent memory is used again. */
   onReclaim: () => void = () => {};
   readonly #epoll: number;
@@ -125,6 +127,8 @@ export class Poller {
       if (count <= 0) this.onPause();
       const passedMs = (nowUs - beginUs) / 1000;
       if (isBunReady || passedMs >= (wait === 0 ? YIELD_MS : IDLE_YIELD_MS)) break;
+      const restUs = count > 0 ? this.restAfter(count) : 0;
+      if (restUs > 0) sys.usleep(restUs);
       wait = count > 0 ? 0 : Math.max(1, Math.ceil(IDLE_YIELD_MS - passedMs));
     }
     this.onPause();

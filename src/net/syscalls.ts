@@ -23,6 +23,7 @@ const CALLS = {
   close: { args: [i32], returns: i32 },
   epoll_create1: { args: [i32], returns: i32 },
   epoll_ctl: { args: [i32, i32, i32, pointer], returns: i32 },
+  usleep: { args: [u32], returns: i32 },
   epoll_wait: { args: [i32, pointer, i32, i32], returns: i32 },
 } as const;
 

@@ -40,7 +40,7 @@ import {
 } from "./request.ts";
 import type { SessionContext } from "./session-context.ts";
 import { onSpecialLarge, onSpecialRequest, protocolError } from "./special.ts";
-import type { Postponable } from "./turn.ts";
+import type { TurnClient } from "./turn.ts";
 
 /** Why a session does not read. Bits. */
 const PIPELINE = 1; // as many requests in flight as allowed
@@ -65,9 +65,10 @@ const POSTPONED_BYTES = 1024;
 
 export class Session
   extends ClientProfile
-  implements RequestHandler, Owner, Postponable, SocketHandler
+  implements RequestHandler, Owner, TurnClient, SocketHandler
 {
   isTouched = false;
+  countedIn = -1;
   lane: number;
   readonly reader = new RequestReader(this);
   /** Requests without a delivered reply, in the order they came. */

@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { Poller } from "../net/poller.ts";
-import { type Postponable, Turn } from "./turn.ts";
+import { type TurnClient, Turn } from "./turn.ts";
 
 /** A client that would wait for `patience` turns. */
-class Client implements Postponable {
+class Client implements TurnClient {
   isTouched = false;
+  countedIn = -1;
   flushes = 0;
   owned = 0;
 

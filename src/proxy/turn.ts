@@ -10,6 +10,7 @@
  */
 import { isLent, own } from "../lib/lent.ts";
 import { clockUs, type Poller } from "../net/poller.ts";
+import { Rest } from "./rest.ts";
 
 /** A connection with bytes to send. */
 export interface Flushable {
@@ -19,7 +20,9 @@ export interface Flushable {
 }
 
 /** A client; what leaves for it may wait for a turn or two. */
-export interface Postponable extends Flushable {
+export interface TurnClient extends Flushable {
+  /** The tick in which it was last counted (rest.ts). */
+  countedIn: number;
   /** Should it wait? True a few times in a row at most. */
   postpone(): boolean;
   /** Lent memory is used again: what waits is copied. */
@@ -39,9 +42,10 @@ export class Turn {
   /** Milliseconds of it, as of the last timer tick: good to a tenth of a second. */
   nowMs = performance.now();
   #backends: Flushable[] = [];
-  #sessions: Postponable[] = [];
-  #postponed: Postponable[] = [];
+  #sessions: TurnClient[] = [];
+  #postponed: TurnClient[] = [];
   readonly #kept: Kept[] = [];
+  readonly #rest = new Rest();
   #isArmed = false;
   readonly #run = (): void => this.flush(false);
 
@@ -53,6 +57,7 @@ export class Turn {
     poller.onPause = () => {
       if (this.#sessions.length > 0) this.flush(false);
     };
+    poller.restAfter = (events) => this.#rest.after(events);
     poller.onReclaim = () => this.#reclaim();
   }
 
@@ -60,6 +65,7 @@ export class Turn {
   onTick(nowMs: number): void {
     this.nowMs = nowMs;
     this.nowUs = clockUs();
+    this.#rest.onTick();
   }
 
   touchBackend(backend: Flushable): void {
@@ -68,8 +74,9 @@ export class Turn {
     if (!this.#isArmed) this.#arm();
   }
 
-  touchSession(session: Postponable): void {
+  touchSession(session: TurnClient): void {
     session.isTouched = true;
+    if (session.countedIn !== this.#rest.tick) this.#rest.count(session);
     this.#sessions.push(session);
     if (!this.#isArmed) this.#arm();
   }

@@ -24,7 +24,7 @@ import {
 } from "./ipc.ts";
 import { FenceMemory } from "./fence-memory.ts";
 import { killClients, listClients } from "./local-clients.ts";
-import { libc, PR_SET_PDEATHSIG, SCHED_BATCH } from "../lib/libc.ts";
+import { libc, PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, SCHED_BATCH } from "../lib/libc.ts";
 import { Poller } from "../net/poller.ts";
 import { Listener } from "./listener.ts";
 import type {
@@ -60,6 +60,7 @@ const SIGKILL = 9;
 export function runWorker(parent: number): void {
   endWithParent(parent);
   askForBatches();
+  askForShortRests();
   const worker = new Worker();
   worker.link = linkToParent(worker);
 }
@@ -83,6 +84,11 @@ function endWithParent(parent: number): void {
  */
 function askForBatches(): void {
   libc.sched_setscheduler(0, SCHED_BATCH, new Int32Array(1));
+}
+
+/** A rest between two turns (rest.ts) ends when it should, not up to 50 µs later. */
+function askForShortRests(): void {
+  libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 }
 
 class Worker implements WorkerControl, WorkerServices {
