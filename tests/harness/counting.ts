@@ -20,8 +20,15 @@ export interface CountingReport {
   readonly longestCallMs: number;
   /** Replies that went backwards or jumped: an increment was lost or applied twice. */
   readonly wrong: readonly string[];
-  /** Key → the last acknowledged value. */
-  readonly last: ReadonlyMap<string, number>;
+  /** Key → what it must hold now. */
+  readonly counts: ReadonlyMap<string, Count>;
+}
+
+export interface Count {
+  /** The last acknowledged value. */
+  readonly last: number;
+  /** Requests since then whose outcome is not known: the value may be higher by as much. */
+  readonly open: number;
 }
 
 export interface Counting {
@@ -43,7 +50,7 @@ export interface CountingOptions {
 /** So many increments are acknowledged before anything is done to the product. */
 const UNDER_WAY = 100;
 
-class Counter {
+class Counter implements Count {
   readonly errors = new Map<string, number>();
   readonly wrong: string[] = [];
   readonly successes: number[] = [];
@@ -51,8 +58,7 @@ class Counter {
   errorCount = 0;
   longestCallMs = 0;
   last = 0;
-  /** Requests since the last success whose outcome is not known. */
-  #open = 0;
+  open = 0;
   isOver = false;
 
   constructor(
@@ -68,7 +74,7 @@ class Counter {
       const ended = performance.now();
       this.longestCallMs = Math.max(this.longestCallMs, ended - begun);
       if (reply instanceof ReplyError) {
-        this.#open++;
+        this.open++;
         this.errorCount++;
         this.errors.set(reply.message, (this.errors.get(reply.message) ?? 0) + 1);
         await Bun.sleep(1); // a server that refuses at once must not keep all others from working
@@ -81,12 +87,12 @@ class Counter {
   }
 
   #check(value: number): void {
-    const isExact = value > this.last && value <= this.last + 1 + this.#open;
+    const isExact = value > this.last && value <= this.last + 1 + this.open;
     if (!isExact && !this.mayLose) {
-      this.wrong.push(`${this.key}: ${value} after ${this.last} with ${this.#open} open`);
+      this.wrong.push(`${this.key}: ${value} after ${this.last} with ${this.open} open`);
     }
     this.last = value;
-    this.#open = 0;
+    this.open = 0;
   }
 }
 
@@ -140,8 +146,22 @@ function report(counters: readonly Counter[]): CountingReport {
     longestGapMs,
     longestCallMs: Math.max(...counters.map((counter) => counter.longestCallMs)),
     wrong: counters.flatMap((counter) => counter.wrong),
-    last: new Map(counters.map((counter) => [counter.key, counter.last])),
+    counts: new Map(counters.map((counter) => [counter.key, counter])),
   };
+}
+
+/** The counters that `valueOf`, a GET somewhere, does not find as they must be; none is right. */
+export async function wrongCounts(
+  { counts }: CountingReport,
+  valueOf: (key: string) => Promise<unknown>,
+): Promise<string[]> {
+  const lines: string[] = [];
+  for (const [key, { last, open }] of counts) {
+    const value = Number(await valueOf(key));
+    const isRight = value >= last && value <= last + open;
+    if (!isRight) lines.push(`${key}: ${value} is there, ${last} was the last, ${open} are open`);
+  }
+  return lines;
 }
 
 /** With CODIS_TEST_FIGURES=1 a test says what it measured: for docs/failover.md. */
