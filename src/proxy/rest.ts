@@ -36,7 +36,7 @@ export class Rest {
   /** Ten times a second: this one is as the last one was. */
   onTick(): void {
     const isBusy = this.#events >= BUSY_EVENTS && this.#clients >= MANY_CLIENTS;
-    this.#few = isBusy ? Math.min(MOST_FEW, this.#clients * FEW_PART) : 0;
+    this.#few = isBusy ? Math.min(MOST_FEW, Math.floor(this.#clients * FEW_PART)) : 0;
     this.tick++;
     this.#clients = 0;
     this.#events = 0;
