@@ -3,13 +3,13 @@
 
 import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
 
-const { i32, u32, u64, cstring, ptr } = FFIType;
+const { i32, i64, u32, u64, cstring, ptr } = FFIType;
 
 const CALLS = {
   flock: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
-  sched_setscheduler: { args: [i32, i32, ptr], returns: i32 },
+  syscall: { args: [i64, i64, ptr, i64], returns: i64 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   memfd_create: { args: [cstring, u32], returns: i32 },
 } as const;
@@ -27,7 +27,7 @@ export const PR_SET_PDEATHSIG = 1;
 /** For `prctl`: how late a sleep of this thread may end, in nanoseconds; 50,000 unless set. */
 export const PR_SET_TIMERSLACK = 29;
 
-/** For `sched_setscheduler`: wakes up without pushing another process from its processor. */
+/** For `sched_setattr`: wakes up without pushing another process from its processor. */
 export const SCHED_BATCH = 3;
 
 /** For `memfd_create`: not inherited. */

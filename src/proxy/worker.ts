@@ -24,8 +24,9 @@ import {
 } from "./ipc.ts";
 import { FenceMemory } from "./fence-memory.ts";
 import { killClients, listClients } from "./local-clients.ts";
-import { libc, PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, SCHED_BATCH } from "../lib/libc.ts";
+import { libc, PR_SET_PDEATHSIG } from "../lib/libc.ts";
 import { Poller } from "../net/poller.ts";
+import { askForBatches, askForShortRests } from "./scheduling.ts";
 import { Listener } from "./listener.ts";
 import type {
   ClientFilter,
@@ -75,20 +76,6 @@ export function runWorker(parent: number): void {
 function endWithParent(parent: number): void {
   libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (process.ppid !== parent) process.exit(1);
-}
-
-/**
- * A worker that is woken waits for its turn on the processor instead of interrupting a server or a
- * client, and finds more to do when it comes (docs/performance.md). It is a wish: where the kernel
- * refuses, everything works as before.
- */
-function askForBatches(): void {
-  libc.sched_setscheduler(0, SCHED_BATCH, new Int32Array(1));
-}
-
-/** A rest between two turns (rest.ts) ends when it should, not up to 50 µs later. */
-function askForShortRests(): void {
-  libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 }
 
 class Worker implements WorkerControl, WorkerServices {
