@@ -41,9 +41,15 @@ async function expectPromoted(
   expect(await wrongCounts(report, (key) => tell(replica, "GET", key))).toEqual([]);
 }
 
-async function isHeld(product: ReplicatedProduct): Promise<boolean> {
-  const slots = await product.proxies[0].get<{ locked?: boolean }[]>("/proxy/slots");
-  return slots.every(({ locked }) => locked === true);
+/** Every proxy holds all slots, and its log says that it is done with the push that told it to. */
+async function isHeld({ proxies }: ReplicatedProduct): Promise<boolean> {
+  for (const proxy of proxies) {
+    const slots = await proxy.get<{ locked?: boolean }[]>("/proxy/slots");
+    if (!slots.every(({ locked }) => locked === true)) return false;
+    const log = proxy.log();
+    if (log.lastIndexOf("slots filled") < log.lastIndexOf("/api/proxy/fillmerged")) return false;
+  }
+  return true;
 }
 
 /** The promotion has come to its end, and clients go on. */
