@@ -89,8 +89,9 @@ type SamplesByPeer = Map<string, Sample[]>;
 
 async function run(options: Options): Promise<WorkloadResult[]> {
   const dir = mkdtempSync(join(tmpdir(), "codis-bench-"));
-  if (options.loadOn !== undefined)
+  if (options.loadOn !== undefined) {
     for (const { pid } of [process, ...options.peers]) pinToFirst(pid);
+  }
   try {
     await using machinery = new Machinery(dir);
     await machinery.startAll(options.servers, options.peers);

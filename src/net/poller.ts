@@ -127,9 +127,13 @@ export class Poller {
       if (count <= 0) this.onPause();
       const passedMs = (nowUs - beginUs) / 1000;
       if (isBunReady || passedMs >= (wait === 0 ? YIELD_MS : IDLE_YIELD_MS)) break;
-      const restUs = count > 0 ? this.restAfter(count) : 0;
-      if (restUs > 0) sys.usleep(restUs);
-      wait = count > 0 ? 0 : Math.max(1, Math.ceil(IDLE_YIELD_MS - passedMs));
+      if (count > 0) {
+        const restUs = this.restAfter(count);
+        if (restUs > 0) sys.usleep(restUs);
+        wait = 0;
+      } else {
+        wait = Math.max(1, Math.ceil(IDLE_YIELD_MS - passedMs));
+      }
     }
     this.onPause();
     setImmediate(this.#run);

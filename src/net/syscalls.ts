@@ -1,4 +1,5 @@
-// The socket calls of the C library, by bun:ffi, and the few numbers of Linux that go with them.
+// What the loop of the data plane calls in the C library, by bun:ffi, and the few numbers of Linux
+// that go with it.
 // Everything answers -1 on failure, as in C. There is no `errno`: between a call and a look at it
 // the engine may do calls of its own. Whoever needs a reason asks the descriptor (SO_ERROR, epoll).
 

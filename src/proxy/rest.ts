@@ -6,11 +6,11 @@
  * which its sender pays for: on a virtual machine, when the worker has a processor to itself, with
  * as much as a request costs. A worker that rests is woken by the clock, and finds more.
  *
- * Only a busy worker rests, only with many clients, and only after a turn that carried few of them:
- * never when all clients may be waiting for it (docs/performance.md).
+ * Only a busy worker rests, only with many clients, and only after a turn that carried few of them.
+ * Those may wait for it, so a rest is short beside what they wait anyway (docs/performance.md).
  */
 
-/** A tick, a tenth of a second, is busy with so many events; a request has two or less. */
+/** A tick, a tenth of a second, is busy with so many events; a request has about two at most. */
 const BUSY_EVENTS = 8000;
 /** So many clients of a tick are many. */
 const MANY_CLIENTS = 16;
