@@ -8,6 +8,9 @@ export type Pieces = readonly (string | Uint8Array)[];
 /** So many connections are open at a time. */
 const WIDTH = 400;
 
+/** Redis reads so much from a connection before it turns to the next (PROTO_IOBUF_LEN). */
+const READ_SIZE = 16 * 1024;
+
 /**
  * One connection for each conversation. A client that has sent everything closes its side, and what
  * it received up to the server's close is its transcript, as latin-1 text.
@@ -27,9 +30,10 @@ async function playSome(port: number, conversations: readonly Pieces[]): Promise
   for (let i = 0; i < longest; i++) {
     clients.forEach((client, which) => sendPiece(client, conversations[which][i]));
     while (clients.some((client) => client.isOpen && client.unsentBytes > 0)) await turn();
-    // The server reads in the order of arrival, so that it has read the pieces when this is
-    // answered.
-    await fence.call("PING");
+    // The server reads from each connection in turn, so that it has read so much of every piece
+    // when one of these is answered, and all when the last is.
+    const size = Math.max(...conversations.map((pieces) => pieces[i]?.length ?? 0));
+    for (let read = 0; read <= size; read += READ_SIZE) await fence.call("PING");
   }
   const transcripts = await Promise.all(clients.map(hangUp));
   for (const client of clients) client.reset();
