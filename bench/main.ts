@@ -15,8 +15,8 @@ import { WORKLOADS, type Workload } from "./workloads.ts";
 const NAMES = WORKLOADS.map((workload) => workload.name);
 
 const USAGE = `Usage: npm run bench -- [options]
-  --rounds=N             rounds over everything, with the peers in changing order (3)
-  --seconds=N            about how long one measurement takes (4)
+  --rounds=N             rounds over everything, with the peers in changing order (9)
+  --seconds=N            about how long one measurement takes (1.5)
   --requests=N           instead: so many requests of each command, the same for every peer
   --only=NAME,NAME       some workloads only: ${NAMES.join(", ")}
   --servers=PORT,PORT    where the two redis-servers listen (any free ports)
@@ -43,8 +43,8 @@ function readOptions(args: string[]): Options {
     args,
     allowNegative: true,
     options: {
-      rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "4" },
+      rounds: { type: "string", default: "9" },
+      seconds: { type: "string", default: "1.5" },
       requests: { type: "string", default: "0" },
       only: { type: "string", default: NAMES.join(",") },
       servers: { type: "string" },

@@ -24,6 +24,9 @@ export class Server {
   /** By lane: the connections for moving keys, which must not wait behind requests of clients. */
   readonly #moving: (Backend | undefined)[] = [];
   holders = 0;
+  /** Notes of `split.ts`: the number of the command being split, and its part for this server. */
+  splitNumber = 0;
+  splitPart = 0;
 
   constructor(
     readonly address: string,

@@ -64,9 +64,6 @@ export class Backend implements Flushable, Owner, SocketHandler {
   /** The server says that a dashboard has shut this proxy out; tried again like any failure. */
   isFenced = false;
   roomFrom = 0;
-  /** Notes of `split.ts`: the number of the command being split, and its part for this server. */
-  splitNumber = 0;
-  splitPart = 0;
   #head: Request | null = null;
   #tail: Request | null = null;
   readonly #out: SendBuffer;

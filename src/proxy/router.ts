@@ -35,6 +35,11 @@ export interface RouterSettings {
 
 export class Router {
   readonly slots: readonly Slot[];
+  /**
+   * By slot: the master of a slot that is plain, where its requests go at once; null when
+   * `forward.ts` has to look at them. Apart from the slots: most requests read nothing else.
+   */
+  readonly plain: (Server | null)[] = Array.from({ length: SLOT_COUNT }, () => null);
   readonly masters: BackendPool;
   readonly replicas: BackendPool;
   readonly movers: Movers;
@@ -55,12 +60,12 @@ export class Router {
    * exactly once, possibly before this returns.
    */
   dispatch(request: Request, bytes: Buffer, from: number, to: number): void {
-    const slot = this.slots[request.slot];
-    if (slot.isPlain) {
+    const server = this.plain[request.slot];
+    if (server !== null) {
       this.context.traffic.enter(request.slot);
-      slot.master!.lane(request.lane, request.seed).push(request, bytes, from, to);
+      server.lane(request.lane, request.seed).push(request, bytes, from, to);
     } else {
-      forward(slot, request, [own(bytes, from, to)], this);
+      forward(this.slots[request.slot], request, [own(bytes, from, to)], this);
     }
   }
 
@@ -131,7 +136,7 @@ export class Router {
       return;
     }
     slot.isHeld = true;
-    slot.isPlain = false;
+    this.plain[id] = null;
     this.context.traffic.awaitQuiet(id, () => {
       // Null when a later change was applied without waiting.
       if (slot.change !== null) this.#apply(slot);
@@ -159,7 +164,7 @@ export class Router {
   #release(slot: Slot, done: readonly (() => void)[]): void {
     slot.isHeld = slot.fill.locked === true || slot.change !== null;
     const isAlone = slot.replicas.length === 0 && slot.moving === null;
-    slot.isPlain = !slot.isHeld && slot.master !== null && isAlone;
+    this.plain[slot.id] = !slot.isHeld && isAlone ? slot.master : null;
     if (!slot.isHeld) resume(slot, this);
     for (const step of done) step();
   }

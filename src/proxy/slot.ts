@@ -2,8 +2,8 @@
  * One slot as a worker sees it: where its requests go, and what they have to wait for.
  *
  * The record is replaced as a whole by `Router.fill`; requests only read it. A slot is *plain* when
- * requests may go straight to its master; everything else (held, offline, replica reads, moving) is
- * handled in `forward.ts`, off the path of a plain GET.
+ * requests may go straight to its master (`Router.plain`); everything else (held, offline, replica
+ * reads, moving) is handled in `forward.ts`, off the path of a plain GET.
  */
 import type { PinState } from "../model/key-pin.ts";
 import type { SlotFill } from "../model/slot.ts";
@@ -74,7 +74,6 @@ export interface SlotChange {
 }
 
 export class Slot {
-  isPlain = false;
   /** The group's master; null when the slot is offline. */
   master: Server | null = null;
   /** Its keys move to `master` from elsewhere; null when they do not. */

@@ -16,6 +16,7 @@ import { type Args, asBuffer } from "../resp/args.ts";
 import { copyBytes } from "../resp/buffer.ts";
 import { slotOf } from "../model/slot.ts";
 import type { Backend } from "./backend.ts";
+import type { Server } from "./backend-pool.ts";
 import { keyIndex } from "./command-keys.ts";
 import { type Command, Join } from "./commands.ts";
 import { E } from "./errors.ts";
@@ -56,7 +57,7 @@ const parts: Part[] = [];
 let partCount = 0;
 let partOfKey = new Uint16Array(256);
 let slotOfKey = new Int32Array(256);
-/** Commands split so far: says whether the note on a connection is of the present one. */
+/** Commands split so far: says whether the note on a server is of the present one. */
 let splitNumber = 0;
 
 /** Splits a request whose `keys` key positions are in `keyIndex`, and sends the parts. */
@@ -81,8 +82,7 @@ export function splitRequest(session: Session, command: Command, args: Args, key
 
 /** Groups the keys by where they go; false when a slot is offline. */
 function plan(session: Session, args: Args, keys: number, width: number): boolean {
-  const { slots } = session.context.router;
-  const { lane, id: seed } = session;
+  const { plain, slots } = session.context.router;
   const { bytes, offsets } = args;
   if (keys > partOfKey.length) {
     partOfKey = new Uint16Array(2 * keys);
@@ -93,13 +93,13 @@ function plan(session: Session, args: Args, keys: number, width: number): boolea
   for (let i = 0; i < keys; i++) {
     const key = keyIndex[i];
     const id = slotOf(bytes, offsets[2 * key], offsets[2 * key + 1]);
-    const slot = slots[id];
+    const server = plain[id];
     let index = 0;
-    if (slot.isPlain) {
-      const backend = slot.master!.lane(lane, seed);
-      if (backend.splitNumber !== splitNumber) addPart(backend, null, false);
-      index = backend.splitPart;
+    if (server !== null) {
+      if (server.splitNumber !== splitNumber) addServer(server, session);
+      index = server.splitPart;
     } else {
+      const slot = slots[id];
       if (slot.master === null && !slot.isHeld) return false;
       index = partOfSlot(slot, slot.pins.size > 0 && isPin(session, slot, args, key));
     }
@@ -133,11 +133,12 @@ function addPart(backend: Backend | null, slot: Slot | null, isPinned: boolean):
   part.isPinned = isPinned;
   part.keys = 0;
   part.bytes = 0;
-  if (backend !== null) {
-    backend.splitNumber = splitNumber;
-    backend.splitPart = partCount;
-  }
   return partCount++;
+}
+
+function addServer(server: Server, session: Session): void {
+  server.splitNumber = splitNumber;
+  server.splitPart = addPart(server.lane(session.lane, session.id), null, false);
 }
 
 /** Copies the arguments of all parts to where they go. For MSET, each key brings its value. */
