@@ -47,47 +47,47 @@ class Part {
   target: Buffer | null = null;
   from = 0;
   at = 0;
+
+  /** `request` asks for them. */
+  constructor(public request: Request) {}
 }
+
+/** What a plan has room for at least. */
+const MIN_KEYS = 256;
 
 /**
  * The plan of the command being split: valid until the next one. `parts` are in the order of their
- * first key, `partOfKey[i]` and `slotOfKey[i]` belong to the key at position i.
+ * first key, `partOfKey[i]` belongs to the key at position i.
  */
 const parts: Part[] = [];
 let partCount = 0;
-let partOfKey = new Uint16Array(256);
-let slotOfKey = new Int32Array(256);
+let partOfKey = new Uint16Array(MIN_KEYS);
 /** Commands split so far: says whether the note on a server is of the present one. */
 let splitNumber = 0;
 
 /** Splits a request whose `keys` key positions are in `keyIndex`, and sends the parts. */
 export function splitRequest(session: Session, command: Command, args: Args, keys: number): void {
   if (!plan(session, args, keys, widthOf(command))) {
+    for (let i = 0; i < partCount; i++) freeRequest(parts[i].request);
     session.replyTo(command, E.slotOffline);
     return;
   }
-  const { backend } = parts[0];
-  const whole = takeRequest();
-  whole.slot = NO_SLOT;
-  session.enqueue(whole, command);
+  const { backend, request } = parts[0];
   if (partCount > 1 || backend === null) {
-    takeSplit().begin(session, whole, command, keys, args);
+    takeSplit().begin(session, command, keys, args);
     return;
   }
   // All keys live on one server, which takes the command as it came.
-  for (let i = 0; i < keys; i++) whole.addSlot(slotOfKey[i]);
-  session.context.router.context.traffic.enterAll(whole);
-  backend.push(whole, asBuffer(args.bytes), args.from, args.to);
+  session.enqueue(request, command);
+  session.context.router.context.traffic.enterAll(request);
+  backend.push(request, asBuffer(args.bytes), args.from, args.to);
 }
 
 /** Groups the keys by where they go; false when a slot is offline. */
 function plan(session: Session, args: Args, keys: number, width: number): boolean {
   const { plain, slots } = session.context.router;
   const { bytes, offsets } = args;
-  if (keys > partOfKey.length) {
-    partOfKey = new Uint16Array(2 * keys);
-    slotOfKey = new Int32Array(2 * keys);
-  }
+  if (keys > partOfKey.length) partOfKey = new Uint16Array(2 * keys);
   partCount = 0;
   splitNumber++;
   for (let i = 0; i < keys; i++) {
@@ -98,6 +98,7 @@ function plan(session: Session, args: Args, keys: number, width: number): boolea
     if (server !== null) {
       if (server.splitNumber !== splitNumber) addServer(server, session);
       index = server.splitPart;
+      parts[index].request.addSlot(id);
     } else {
       const slot = slots[id];
       if (slot.master === null && !slot.isHeld) return false;
@@ -107,7 +108,6 @@ function plan(session: Session, args: Args, keys: number, width: number): boolea
     part.keys++;
     part.bytes += offsets[2 * (key + width) - 1] - offsets[2 * key - 1];
     partOfKey[i] = index;
-    slotOfKey[i] = id;
   }
   return true;
 }
@@ -126,8 +126,11 @@ function partOfSlot(slot: Slot, isPinned: boolean): number {
 }
 
 function addPart(backend: Backend | null, slot: Slot | null, isPinned: boolean): number {
-  if (partCount === parts.length) parts.push(new Part());
+  const request = takeRequest();
+  request.slot = slot?.id ?? NO_SLOT;
+  if (partCount === parts.length) parts.push(new Part(request));
   const part = parts[partCount];
+  part.request = request;
   part.backend = backend;
   part.slot = slot;
   part.isPinned = isPinned;
@@ -142,7 +145,7 @@ function addServer(server: Server, session: Session): void {
 }
 
 /** Copies the arguments of all parts to where they go. For MSET, each key brings its value. */
-function writeKeys(args: Args, keys: number, width: number): void {
+function writeKeys(args: Args, keys: number, width: number, partOfKey: Uint16Array): void {
   const source = asBuffer(args.bytes);
   const { offsets } = args;
   for (let i = 0; i < keys; i++) {
@@ -182,46 +185,43 @@ class Split implements Owner {
   /** By part, `#count` of them; each holds its reply until all are there. */
   readonly #requests: Request[] = [];
   #count = 0;
-  /** Which part has the key at each position. */
-  #partOfKey = new Uint16Array(16);
+  /** The part that has the key at each position. */
+  #partOfKey = new Uint16Array(MIN_KEYS);
   #keys = 0;
   #left = 0;
 
   /** Sends all parts. A part may be settled before this returns, but nothing new is read by it. */
-  begin(session: Session, whole: Request, command: Command, keys: number, args: Args): void {
+  begin(session: Session, command: Command, keys: number, args: Args): void {
+    const whole = takeRequest();
+    whole.slot = NO_SLOT;
+    session.enqueue(whole, command);
     this.#session = session;
     this.#whole = whole;
     this.#command = command;
     this.#keys = keys;
     this.#count = partCount;
     this.#left = partCount;
-    if (keys > this.#partOfKey.length) this.#partOfKey = new Uint16Array(2 * keys);
-    const requests = this.#requests;
-    for (let i = 0; i < partCount; i++) requests[i] = this.#createPart(session, whole, parts[i]);
-    for (let i = 0; i < keys; i++) {
-      const index = partOfKey[i];
-      this.#partOfKey[i] = index;
-      if (parts[index].backend !== null) requests[index].addSlot(slotOfKey[i]);
+    for (let i = 0; i < partCount; i++) {
+      const { request } = parts[i];
+      request.owner = this;
+      request.command = whole.command;
+      request.lane = session.lane;
+      request.seed = session.id;
+      request.startedUs = whole.startedUs;
+      this.#requests[i] = request;
     }
-    this.#send(session, command, args);
-  }
-
-  #createPart(session: Session, whole: Request, part: Part): Request {
-    const request = takeRequest();
-    request.owner = this;
-    request.command = whole.command;
-    request.lane = session.lane;
-    request.seed = session.id;
-    request.startedUs = whole.startedUs;
-    request.slot = part.slot?.id ?? NO_SLOT;
-    return request;
+    // The plan is kept as it is: the next one is made in the array that was here.
+    const plan = partOfKey;
+    partOfKey = this.#partOfKey;
+    this.#partOfKey = plan;
+    this.#send(session, command, args, plan);
   }
 
   /**
    * The last part may be settled, and this record be given back, at any of these calls: a server
    * that is down refuses at once. So what is needed until the end is taken before.
    */
-  #send(session: Session, command: Command, args: Args): void {
+  #send(session: Session, command: Command, args: Args, plan: Uint16Array): void {
     const { router } = session.context;
     const requests = this.#requests;
     const count = partCount;
@@ -243,7 +243,7 @@ class Split implements Owner {
         part.at = copyBytes(head, 0, head.length, part.target, part.from);
       }
     }
-    writeKeys(args, keys, width);
+    writeKeys(args, keys, width, plan);
     for (let i = 0; i < count; i++) {
       const { backend, target, from, at } = parts[i];
       parts[i].target = null;
