@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { freePort } from "../tests/harness/ports.ts";
 import { fill } from "./fill.ts";
 import { measure, type Sample } from "./measure.ts";
-import { loadProcessors, pinToFirst } from "./pin.ts";
+import { bind, layout, type Layout } from "./pin.ts";
 import { Machinery, versions, type Peer } from "./peers.ts";
 import { summary, workloadTable, type WorkloadResult } from "./report.ts";
 import { WORKLOADS, type Workload } from "./workloads.ts";
@@ -34,7 +34,7 @@ interface Options {
   readonly workloads: readonly Workload[];
   readonly servers: readonly number[];
   readonly peers: readonly Peer[];
-  readonly loadOn: string | undefined; // processors; any when undefined
+  readonly layout: Layout;
   readonly json: string; // "": none
 }
 
@@ -62,7 +62,7 @@ function readOptions(args: string[]): Options {
     workloads: values.only.split(",").map(workloadNamed),
     servers,
     peers: values.peer.map(parsePeer),
-    loadOn: values.pin ? loadProcessors() : undefined,
+    layout: layout(values.pin),
     json: values.json,
   };
 }
@@ -89,9 +89,7 @@ type SamplesByPeer = Map<string, Sample[]>;
 
 async function run(options: Options): Promise<WorkloadResult[]> {
   const dir = mkdtempSync(join(tmpdir(), "codis-bench-"));
-  if (options.loadOn !== undefined) {
-    for (const { pid } of [process, ...options.peers]) pinToFirst(pid);
-  }
+  for (const { pid } of [process, ...options.peers]) bind(pid, options.layout.proxies);
   try {
     await using machinery = new Machinery(dir);
     await machinery.startAll(options.servers, options.peers);
@@ -124,7 +122,12 @@ async function compare(
   for (let round = 0; round < options.rounds; round++) {
     for (let i = 0; i < peers.length; i++) {
       const peer = peers[(round + i) % peers.length];
-      const sample = await measure(peer, workload, requests.get(peer.name) ?? 0, options.loadOn);
+      const sample = await measure(
+        peer,
+        workload,
+        requests.get(peer.name) ?? 0,
+        options.layout.load,
+      );
       samples.get(peer.name)?.push(sample);
       progress(workload.name, round, peer.name, sample);
     }
@@ -137,7 +140,12 @@ async function compare(
  */
 async function requestCount(peer: Peer, workload: Workload, options: Options): Promise<number> {
   const inFlight = workload.clients * workload.pipeline;
-  const warmUp = await measure(peer, workload, Math.max(10_000, 20 * inFlight), options.loadOn);
+  const warmUp = await measure(
+    peer,
+    workload,
+    Math.max(10_000, 20 * inFlight),
+    options.layout.load,
+  );
   if (options.requests > 0) return options.requests;
   const wanted = (warmUp.requestsPerSecond * options.seconds) / workload.commands.length;
   return Math.max(1, Math.round(wanted / inFlight)) * inFlight;
@@ -150,26 +158,27 @@ function progress(workload: string, round: number, peer: string, sample: Sample)
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
-function machineLines(): string[] {
+function machineLines({ proxies, load }: Layout): string[] {
   const processors = cpus();
   return [
     `${processors.length} × ${processors[0]?.model ?? "unknown CPU"}, Linux ${release()}`,
+    `servers and proxies on processor ${proxies}, the load on ${load}`,
     ...versions(),
   ];
 }
 
-async function writeJson(file: string, results: readonly WorkloadResult[]): Promise<void> {
+async function writeJson(options: Options, results: readonly WorkloadResult[]): Promise<void> {
   const record = {
     date: new Date().toISOString(),
     command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
-    machine: machineLines(),
+    machine: machineLines(options.layout),
     workloads: results.map(({ workload, samples }) => ({
       name: workload.name,
       title: workload.title,
       samples: Object.fromEntries(samples),
     })),
   };
-  await Bun.write(file, `${JSON.stringify(record, null, 2)}\n`);
+  await Bun.write(options.json, `${JSON.stringify(record, null, 2)}\n`);
 }
 
 function print(text: string): void {
@@ -183,11 +192,11 @@ if (process.argv.includes("--help")) {
 }
 try {
   const options = readOptions(process.argv.slice(2));
-  for (const line of machineLines()) print(line);
+  for (const line of machineLines(options.layout)) print(line);
   print("");
   const results = await run(options);
   print(summary(results));
-  if (options.json !== "") await writeJson(options.json, results);
+  if (options.json !== "") await writeJson(options, results);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -26,7 +26,7 @@ export async function measure(
   peer: Peer,
   workload: Workload,
   requests: number,
-  loadOn: string | undefined,
+  loadOn: string,
 ): Promise<Sample> {
   const { clients, pipeline, keys } = workload;
   const before = peer.pid === 0 ? 0 : cpuMicroseconds(peer.pid);
