@@ -170,7 +170,9 @@ class Demo {
   #serverRoles(number: number): Role[] {
     return serverPorts(this.#layout, number).map((port, i) => {
       const dir = this.#subfolder(`group-${number}${i === 0 ? "" : "-replica"}`);
-      const args = ["--appendonly", "yes", "--save", ""];
+      // Its replica is a copy from the first second on: nothing else will want the same one.
+      const noDelay = ["--repl-diskless-sync-delay", "0"];
+      const args = ["--appendonly", "yes", "--save", "", ...noDelay];
       return {
         title: `The server ${HOST}:${port} of group ${number}`,
         start: () => startRedisServer({ port, dir, args, detached: true }),
