@@ -14,6 +14,8 @@ import type { KeySpec } from "./command-rows.ts";
 export const KEYS_APART = -2;
 /** The arguments do not fit the command. */
 export const NO_MATCH = -1;
+/** The keyword of a spec is there, but too little behind it. */
+const CUT_SHORT = -3;
 
 const HASH = 35;
 const STAR = 42;
@@ -31,7 +33,8 @@ export function findKeys(command: Command, args: Args): number {
 
 /**
  * The same for a command whose name is argument `base`, as in COMMAND GETKEYS; NO_MATCH when the
- * arguments do not fit. With `isRouting`, the patterns of SORT are taken for what they mean.
+ * arguments do not fit. With `isRouting`, the patterns of SORT are taken for what they mean, and
+ * what Redis would refuse has no keys, even where it names some.
  */
 export function findKeysAt(command: Command, args: Args, base: number, isRouting: boolean): number {
   switch (command.keyRule) {
@@ -41,7 +44,7 @@ export function findKeysAt(command: Command, args: Args, base: number, isRouting
       return addRange(from, last < 0 ? args.count + last : base + last, command.step, 0);
     }
     case KeyRule.SPECS:
-      return findBySpecs(command, args, base);
+      return findBySpecs(command, args, base, isRouting);
     case KeyRule.SORT:
       return findSortKeys(args, base, isRouting);
     case KeyRule.GEO:
@@ -54,18 +57,34 @@ export function findKeysAt(command: Command, args: Args, base: number, isRouting
   }
 }
 
-function findBySpecs(command: Command, args: Args, base: number): number {
+function findBySpecs(command: Command, args: Args, base: number, isRouting: boolean): number {
   let found = 0;
   for (let i = 0; i < command.keys.length; i++) {
     found = findSpecKeys(command, command.keys[i], args, base, found);
-    if (found === NO_MATCH) return NO_MATCH;
+    if (found === CUT_SHORT && !isRouting) return findStreams(args, base);
+    if (found < 0) return NO_MATCH;
   }
   return found;
 }
 
 /**
+ * XREAD and XREADGROUP [GROUP group consumer] [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...
+ * Where their spec is cut short, Redis reads the options and takes the first STREAMS among them.
+ */
+function findStreams(args: Args, base: number): number {
+  let i = base + 1;
+  for (; i < args.count && !args.equals(i, "streams"); i++) {
+    if (args.equals(i, "group")) i += 2;
+    else if (args.equals(i, "count") || args.equals(i, "block")) i++;
+    else if (!args.equals(i, "noack")) return NO_MATCH;
+  }
+  const behind = args.count - i - 1;
+  return behind > 0 && behind % 2 === 0 ? addRange(i + 1, i + behind / 2, 1, 0) : NO_MATCH;
+}
+
+/**
  * Adds the keys of one spec after the first `at` entries of `keyIndex`; returns the new number of
- * entries, or NO_MATCH.
+ * entries, or less than zero.
  */
 export function findSpecKeys(
   command: Command,
@@ -82,7 +101,8 @@ export function findSpecKeys(
   if (spec.isCounted) return findCountedKeys(command, spec, args, first, at);
   if (spec.last >= 0) return addRange(first, first + spec.last, spec.step, at);
   const end = spec.limit > 0 ? first + Math.trunc((args.count - first) / spec.limit) : args.count;
-  return end > first ? addRange(first, end + spec.last, spec.step, at) : NO_MATCH;
+  if (end > first) return addRange(first, end + spec.last, spec.step, at);
+  return spec.limit > 0 ? CUT_SHORT : NO_MATCH;
 }
 
 /** As many keys as the argument `first` says, behind it. */

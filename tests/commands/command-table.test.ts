@@ -139,6 +139,11 @@ const SPECIAL_REQUESTS: readonly string[][] = [
   "xread count 2 streams a b 1",
   "xreadgroup group g c streams a 1",
   "xreadgroup group g streams streams a 1",
+  "xreadgroup streams left 2 x count 1 store streams 9",
+  "xreadgroup streams left 2 x count 1 store nothing 9",
+  "xreadgroup noack block 1 streams a 1 streams b",
+  "xreadgroup group a b count 1 c streams d",
+  "xread count 1 noack group a b streams c",
   "set k v GET",
   "set k v nx get ex 5",
   "bitfield k get u8 0 overflow sat get i4 4",
@@ -156,12 +161,8 @@ const WORDS = ["0", "1", "2", "3", "9", "-1", "x", "", "left", "count", "limit",
 /** Redis reports only one of several places for the result, we report all; see SPECIAL_REQUESTS. */
 const SEVERAL_PLACES = ["sort", "sort_ro", "georadius", "georadiusbymember"];
 
-/** STREAMS where its group should be: Redis names keys of what it refuses, to us it has none. */
-const OTHER_KEYS = ["xreadgroup"];
-
 function randomRequest(name: string, random: (below: number) => number): string[] {
-  const isFew = SEVERAL_PLACES.includes(name) || OTHER_KEYS.includes(name);
-  const words = isFew ? WORDS : [...WORDS, "streams", "store", "get"];
+  const words = SEVERAL_PLACES.includes(name) ? WORDS : [...WORDS, "streams", "store", "get"];
   const arity = commandNamed(name)?.arity ?? 0;
   const request = name.split("|");
   // Redis denies that PFMERGE with its destination alone has a key, and then creates it.
