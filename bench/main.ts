@@ -118,16 +118,12 @@ async function compare(
 ): Promise<SamplesByPeer> {
   const samples: SamplesByPeer = new Map(peers.map((peer) => [peer.name, []]));
   const requests = new Map<string, number>();
+  const { load } = options.layout;
   for (const peer of peers) requests.set(peer.name, await requestCount(peer, workload, options));
   for (let round = 0; round < options.rounds; round++) {
     for (let i = 0; i < peers.length; i++) {
       const peer = peers[(round + i) % peers.length];
-      const sample = await measure(
-        peer,
-        workload,
-        requests.get(peer.name) ?? 0,
-        options.layout.load,
-      );
+      const sample = await measure(peer, workload, requests.get(peer.name) ?? 0, load);
       samples.get(peer.name)?.push(sample);
       progress(workload.name, round, peer.name, sample);
     }
@@ -140,12 +136,8 @@ async function compare(
  */
 async function requestCount(peer: Peer, workload: Workload, options: Options): Promise<number> {
   const inFlight = workload.clients * workload.pipeline;
-  const warmUp = await measure(
-    peer,
-    workload,
-    Math.max(10_000, 20 * inFlight),
-    options.layout.load,
-  );
+  const { load } = options.layout;
+  const warmUp = await measure(peer, workload, Math.max(10_000, 20 * inFlight), load);
   if (options.requests > 0) return options.requests;
   const wanted = (warmUp.requestsPerSecond * options.seconds) / workload.commands.length;
   return Math.max(1, Math.round(wanted / inFlight)) * inFlight;

@@ -48,7 +48,7 @@ class Part {
   from = 0;
   at = 0;
 
-  /** `request` asks for them. */
+  /** `request` asks the server for them. */
   constructor(public request: Request) {}
 }
 
@@ -145,15 +145,15 @@ function addServer(server: Server, session: Session): void {
 }
 
 /** Copies the arguments of all parts to where they go. For MSET, each key brings its value. */
-function writeKeys(args: Args, keys: number, width: number, partOfKey: Uint16Array): void {
+function writeKeys(args: Args, keys: number, width: number, places: Uint16Array): void {
   const source = asBuffer(args.bytes);
   const { offsets } = args;
   for (let i = 0; i < keys; i++) {
-    const index = partOfKey[i];
+    const index = places[i];
     // A key is copied with its header, from behind the line end before it. Neighbours that go to
     // the same place are copied together.
     const from = offsets[2 * keyIndex[i] - 1] + 2;
-    while (i + 1 < keys && partOfKey[i + 1] === index) i++;
+    while (i + 1 < keys && places[i + 1] === index) i++;
     const to = offsets[2 * (keyIndex[i] + width) - 1] + 2;
     const part = parts[index];
     if (part.target !== null) part.at = copyBytes(source, from, to, part.target, part.at);
@@ -211,21 +211,22 @@ class Split implements Owner {
       this.#requests[i] = request;
     }
     // The plan is kept as it is: the next one is made in the array that was here.
-    const plan = partOfKey;
+    const places = partOfKey;
     partOfKey = this.#partOfKey;
-    this.#partOfKey = plan;
-    this.#send(session, command, args, plan);
+    this.#partOfKey = places;
+    this.#send(session, command, args);
   }
 
   /**
    * The last part may be settled, and this record be given back, at any of these calls: a server
    * that is down refuses at once. So what is needed until the end is taken before.
    */
-  #send(session: Session, command: Command, args: Args, plan: Uint16Array): void {
+  #send(session: Session, command: Command, args: Args): void {
     const { router } = session.context;
     const requests = this.#requests;
     const count = partCount;
     const keys = this.#keys;
+    const places = this.#partOfKey;
     const width = widthOf(command);
     for (let i = 0; i < count; i++) {
       const part = parts[i];
@@ -243,7 +244,7 @@ class Split implements Owner {
         part.at = copyBytes(head, 0, head.length, part.target, part.from);
       }
     }
-    writeKeys(args, keys, width, plan);
+    writeKeys(args, keys, width, places);
     for (let i = 0; i < count; i++) {
       const { backend, target, from, at } = parts[i];
       parts[i].target = null;
