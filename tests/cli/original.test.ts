@@ -50,6 +50,11 @@ test("groups, servers and proxies are made, shown in the original's tables, remo
     `[ ] group-01 [0] ${first.address}      ==> NO:ONE\n` +
       `[ ] group-01 [1] ${second.address}      ==> ${first.address}:up\n`,
   );
+  // The order is done a moment after its link is up, and changes the group once more.
+  await until(async () => {
+    const [group] = (await dashboard.overview()).stats.group.models;
+    return group.servers[1].action.state === "synced";
+  });
   await silent(`--replica-groups --gid=1 --addr=${second.address} --enable`);
   await silent("--resync-group --gid=1");
   await silent("--resync-group --all");

@@ -14,7 +14,7 @@ const test = systemTest("etcd", "redis-server");
 
 const SLOTS = 500;
 const PAGE = 1_000;
-const KEYS = Array.from({ length: 40 * PAGE }, (_, i) => keyOf(i % SLOTS, Math.floor(i / SLOTS)));
+const KEYS = Array.from({ length: 100 * PAGE }, (_, i) => keyOf(i % SLOTS, Math.floor(i / SLOTS)));
 
 test("a leader that wakes up within a purge deletes nothing that was written since", async () => {
   await using etcd = await startEtcd();

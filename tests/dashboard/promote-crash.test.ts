@@ -59,9 +59,28 @@ async function untilServing(product: ReplicatedProduct, load: Counting): Promise
   await until(() => load.acknowledged > before + 100);
 }
 
-/** Nobody waits for the answer of a dashboard that is about to die. */
-function promote(product: ReplicatedProduct, replica: Redis): void {
-  product.dashboard.put("promoteServer", { gid: 1, addr: replica.address }).catch(() => {});
+/** Nobody has to wait for the answer: a dashboard that is about to die gives none. */
+function promote(product: ReplicatedProduct, replica: Redis): { promotion: Promise<void> } {
+  const promotion = product.dashboard.put("promoteServer", { gid: 1, addr: replica.address });
+  promotion.catch(() => {});
+  return { promotion };
+}
+
+/**
+ * The same, and the replica stands still before it has caught up. A proxy that does not answer
+ * keeps the promotion at the hold until then; by itself it might be over before anybody looks.
+ */
+async function promoteStandingStill(
+  product: ReplicatedProduct,
+  replica: Redis,
+): Promise<{ promotion: Promise<void> }> {
+  const [, slow] = product.proxies;
+  slow.pause();
+  const ordered = promote(product, replica);
+  await until(async () => (await stateOf(product)) === "prepared");
+  replica.pause();
+  slow.resume();
+  return ordered;
 }
 
 test(
@@ -94,12 +113,8 @@ test(
     await using product = await startReplicatedProduct({ proxies: 2 });
     const [servers] = product.groups;
     const load = await startCounting(product.ports, 4);
-    promote(product, servers[1]);
-    // It stands still from the moment at which the promotion has begun.
-    await until(async () => (await stateOf(product)) !== undefined);
-    servers[1].pause();
-    const state = await until(() => stateOf(product));
-    if (state === "prepared") await until(() => isHeld(product));
+    await promoteStandingStill(product, servers[1]);
+    await until(() => isHeld(product));
     await product.dashboard.kill();
     servers[1].resume();
     await product.dashboard.start();
@@ -115,9 +130,7 @@ test(
     await using product = await startReplicatedProduct({ proxies: 2 });
     const [servers] = product.groups;
     const load = await startCounting(product.ports, 4);
-    promote(product, servers[1]);
-    await until(async () => (await stateOf(product)) !== undefined);
-    servers[1].pause();
+    await promoteStandingStill(product, servers[1]);
     await until(() => isHeld(product));
     product.proxies[1].signal("SIGSTOP");
     servers[1].resume();
@@ -138,13 +151,9 @@ test(
       proxies: 2,
       config: { promote_timeout: "1s" },
     });
-    const { dashboard, groups } = product;
-    const [[master, replica]] = groups;
+    const [[master, replica]] = product.groups;
     const load = await startCounting(product.ports, 4);
-    const promotion = dashboard.put("promoteServer", { gid: 1, addr: replica.address });
-    promotion.catch(() => {});
-    await until(async () => (await stateOf(product)) !== undefined);
-    replica.pause();
+    const { promotion } = await promoteStandingStill(product, replica);
     await expect(promotion).rejects.toThrow(/group-\[1\] keeps its master .*after 1000 ms/);
     replica.resume();
     const before = load.acknowledged;
@@ -210,8 +219,9 @@ test(
 /** The workers as well: a parent that is killed alone leaves them to their requests. */
 async function killWhole(proxy: Proxy): Promise<void> {
   const pids = await proxy.workerPids();
-  proxy.signal("SIGKILL");
+  proxy.pause(); // it would replace them
   for (const pid of pids) process.kill(pid, "SIGKILL");
+  proxy.signal("SIGKILL");
   await proxy.exited;
 }
 

@@ -40,8 +40,8 @@ export interface CountingOptions {
   readonly startTimeoutMs?: number;
 }
 
-/** So many increments are acknowledged before anything is done to the product. */
-const UNDER_WAY = 100;
+/** So many increments of each client are acknowledged before anything is done to the product. */
+const UNDER_WAY = 20;
 
 class Counter {
   readonly errors = new Map<string, number>();
@@ -91,7 +91,7 @@ class Counter {
   }
 }
 
-/** `clients` counters on each of the ports. Resolves when they are under way. */
+/** `clients` counters on each of the ports. Resolves when every one of them is under way. */
 export async function startCounting(
   ports: readonly number[],
   clients: number,
@@ -107,7 +107,8 @@ export async function startCounting(
   const running = counters.map((counter) => counter.run());
   const total = (field: "acknowledged" | "errorCount"): number =>
     counters.reduce((sum, counter) => sum + counter[field], 0);
-  await until(() => total("acknowledged") > UNDER_WAY, { timeoutMs: options.startTimeoutMs });
+  const areUnderWay = (): boolean => counters.every((each) => each.acknowledged >= UNDER_WAY);
+  await until(areUnderWay, { timeoutMs: options.startTimeoutMs });
   return {
     get acknowledged() {
       return total("acknowledged");

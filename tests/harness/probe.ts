@@ -18,6 +18,7 @@ export function startProbe(client: RespClient, key: string): Probe {
   const seen = { answers: 0, longestMs: 0 };
   let isOver = false;
   const running = ask();
+  running.catch(() => {}); // told by stop(), unless the test has failed before
 
   async function ask(): Promise<void> {
     const value = await client.call("GET", key);

@@ -48,6 +48,7 @@ export class Zookeeper extends TestProgram {
   #config(data: string): string {
     return [
       `tickTime=${TICK_MS}`,
+      "maxSessionTimeout=60000", // else it cuts every session to twenty ticks
       `dataDir=${data}`,
       `clientPort=${this.port}`,
       "clientPortAddress=127.0.0.1",

@@ -40,7 +40,7 @@ describe("a migration that is cancelled", () => {
     await using product = await startMovingProduct({ proxies: 1 });
     await product.load(0, 19, 100);
     await slowMove(product, 0, 19);
-    await until(async () => Number(await product.servers[1].call("DBSIZE")) > 50);
+    await until(async () => Number(await product.servers[1].call("DBSIZE")) > 50, LONG);
     await product.dashboard.put("cancelSlotActions", { beg: 5, end: 9 });
     await product.dashboard.put("slotActionInterval", { value: 0 });
     await product.untilAtRest();
@@ -92,6 +92,8 @@ describe("a migration that is cancelled", () => {
     await product.load(0, 9, 100);
     await slowMove(product, 0, 9);
     await until(async () => Number(await product.servers[1].call("DBSIZE")) > 30, LONG);
+    // It turns back all the same, and stays there.
+    await product.dashboard.put("slotActionDisabled", { value: 1 });
     await product.dashboard.put("cancelSlotActions", { beg: 0, end: 9 });
     await until(async () => (await product.stats()).slots[5].group_id === 2);
     const again = product.dashboard.put("cancelSlotActions", { beg: 0, end: 9 });

@@ -152,7 +152,7 @@ test("a proxy of the original keeps keys from moving, and cannot join when they 
   }
   expect(original.slots.get(3)).not.toHaveProperty("migrate_from");
   // Without it they move, and until that is done it may not come back.
-  await source.call("CLIENT", "PAUSE", 2_000, "WRITE");
+  await source.call("CLIENT", "PAUSE", 20_000, "WRITE");
   original[Symbol.dispose]();
   await dashboard.put("removeProxy", { token: original.model.token, force: 1 });
   await until(async () => ((await statsOf(product)).slot_action.jobs ?? []).length > 0);

@@ -66,7 +66,11 @@ test(
       const { stats } = await dashboard.overview();
       return !stats.sentinels.model.out_of_sync && stats.sentinels.masters["2"] === two.address;
     });
-    const { sentinels: shown } = await product.proxies[0].stats();
+    // The proxy has been told, and subscribes now.
+    const shown = await until(async () => {
+      const seen = (await product.proxies[0].stats()).sentinels as { watching?: boolean };
+      return seen.watching === true && seen;
+    });
     expect(shown).toMatchObject({ servers: [...sentinels.addresses], watching: true });
     const [first] = sentinels.addresses;
     const group = await dashboard.call("sentinelMonitored", { addr: first });

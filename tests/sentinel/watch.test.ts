@@ -29,7 +29,7 @@ function order(address: string, changes: Partial<MonitorOrder> = {}): MonitorOrd
     quorum: 2,
     parallelSyncs: 1,
     downAfterMs: 500,
-    failoverTimeoutMs: 20_000,
+    failoverTimeoutMs: 5_000, // after a split vote they wait for twice this
     username: "",
     password: "",
     notificationScript: "",
