@@ -162,7 +162,7 @@ test("a server that hangs while it is idle is found by the keep-alive PING", asy
   const config = { backend_ping_period: "100ms", backend_recv_timeout: "500ms" };
   await using proxy = await startProxy({ config, slots: [{ addr: redis.address, ...ALL_SLOTS }] });
   using client = await connect(proxy.port);
-  await client.call("SET", "key", "value");
+  expect(await client.call("SET", "key", "value")).toBe("OK");
   redis.pause();
   await until(async () => (await counters(proxy)).backendTimeouts >= 1);
   redis.resume();

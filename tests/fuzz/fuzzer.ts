@@ -20,15 +20,19 @@ export function roundsOf(round: (random: Random) => void): Promise<Rounds> {
   return Promise.resolve({ round, [Symbol.asyncDispose]: async () => {} });
 }
 
-/** Plays rounds with the seeds `seed`, `seed` + 1 ... until the time is over; says how many. */
-export async function fuzz(fuzzer: Fuzzer, seed: number, milliseconds: number): Promise<number> {
-  const deadline = performance.now() + milliseconds;
+/** Plays so many rounds with the seeds `seed`, `seed` + 1 ..., or so long; says how many. */
+export async function fuzz(
+  fuzzer: Fuzzer,
+  seed: number,
+  { rounds: most = Infinity, seconds = Infinity }: { rounds?: number; seconds?: number },
+): Promise<number> {
+  const deadline = performance.now() + seconds * 1000;
   await using rounds = await fuzzer.start();
   let played = 0;
   do {
     await playRound(fuzzer, rounds, (seed + played) >>> 0);
     played++;
-  } while (performance.now() < deadline);
+  } while (played < most && performance.now() < deadline);
   return played;
 }
 

@@ -1,6 +1,5 @@
 // `npm run fuzz -- NAME SEED` plays one round again; `npm run fuzz -- NAME` plays new ones for a
 // minute, or for as many seconds as FUZZ_SECONDS says.
-import { seedFromEnv } from "../harness/random.ts";
 import { DIFFERENTIAL } from "./differential.ts";
 import { fuzz, type Fuzzer } from "./fuzzer.ts";
 import { REPLY } from "./reply.ts";
@@ -17,8 +16,9 @@ if (chosen === undefined || !/^\d*$/.test(seedText)) {
   process.stderr.write(`npm run fuzz -- NAME [SEED]\n${list}`);
   process.exit(1);
 }
-const seed = seedText === "" ? seedFromEnv() : Number(seedText);
-const seconds = seedText === "" ? Number(process.env.FUZZ_SECONDS ?? 60) : 0;
-const played = await fuzz(chosen, seed, seconds * 1000);
+const isNew = seedText === "";
+const seed = isNew ? (Date.now() ^ (process.pid << 16)) >>> 0 : Number(seedText);
+const seconds = Number(process.env.FUZZ_SECONDS ?? 60);
+const played = await fuzz(chosen, seed, isNew ? { seconds } : { rounds: 1 });
 process.stdout.write(`${name}: ${played} rounds from seed ${seed} on, nothing found\n`);
 process.exit(0);

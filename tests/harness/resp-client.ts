@@ -4,7 +4,7 @@
 //   using client = await connect(proxy.port);
 //   await client.call("GET", "key");                 // one request, its decoded reply
 //   client.send("*1\r\n$4\r\nPI"); client.send("NG\r\n"); await client.readRaw();
-import { decode, ReplyDecoder, type Reply } from "../../src/resp/value.ts";
+import { decode, ReplyDecoder, ReplyError, type Reply } from "../../src/resp/value.ts";
 
 export type Argument = string | Uint8Array | number;
 
@@ -27,7 +27,7 @@ export async function connect(port: number, options: ConnectOptions = {}): Promi
       data: (_socket, chunk) => client.arrived(chunk),
       drain: () => client.drained(),
       end: () => client.peerEnded(),
-      close: () => client.closed(),
+      close: (_socket, error) => client.closed(error),
       error() {},
       connectError() {},
     },
@@ -66,6 +66,8 @@ export class RespClient implements Disposable {
   #decoder = new ReplyDecoder(); // gets the same bytes
   #received = 0; // bytes, since the begin
   #readBytes = 0; // of these, those before #start
+  #lastError = "none"; // the error reply that may say why the connection ends
+  #closedBy = "an orderly end";
   #output: Uint8Array[] = []; // not yet taken by the kernel
   #wake: (() => void)[] = []; // whoever waits for something to happen
 
@@ -105,6 +107,7 @@ export class RespClient implements Disposable {
 
   async read(): Promise<Reply> {
     const value = await this.#next();
+    if (value instanceof ReplyError) this.#lastError = value.message;
     this.#take(this.#decoder.consumedBytes - this.#readBytes);
     return value;
   }
@@ -189,7 +192,8 @@ export class RespClient implements Disposable {
     this.#notify();
   }
 
-  closed(): void {
+  closed(error?: Error): void {
+    if (error !== undefined) this.#closedBy = error.message;
     this.isOpen = false;
     this.#notify();
   }
@@ -216,7 +220,10 @@ export class RespClient implements Disposable {
     const rest = JSON.stringify(
       this.#input.toString("latin1", this.#start, this.#end).slice(0, 200),
     );
-    return `the connection ended while a reply was awaited; unread bytes: ${rest}`;
+    return (
+      `the connection ended while a reply was awaited (last error reply: ${this.#lastError}; ` +
+      `closed by: ${this.#closedBy}); unread bytes: ${rest}`
+    );
   }
 
   #wait(condition: () => boolean, what: string): Promise<void> {
