@@ -72,7 +72,7 @@ export function forwardMoving(
   pieces: readonly Buffer[],
   router: Router,
 ): void {
-  const held = new HeldRequest(request, pieces, router.context.turn.nowMs);
+  const held = new HeldRequest(request, pieces);
   let line = slot.held.length > 0 ? slot.held : moving.parked;
   if (!slot.waiting.has(request.seed) && !isWrapped(moving, request)) {
     const place = placeNow(slot, moving, held);

@@ -336,7 +336,7 @@ export class Session
 
   #block(): void {
     this.#isBlocked = true;
-    this.#blockedMs = this.context.turn.nowMs;
+    this.#blockedMs = performance.now();
   }
 
   /**

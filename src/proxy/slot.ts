@@ -21,14 +21,14 @@ export interface RequestKeys {
 export class HeldRequest {
   /** Names of its keys, once somebody has asked for them. */
   keys: RequestKeys | null = null;
+  /** When it began to wait. Not by the clock of the last tick: it would be given up too early. */
+  readonly sinceMs = performance.now();
   /** How often codis-server has said that the key is just being moved. */
   tries = 0;
 
   constructor(
     readonly request: Request,
     readonly pieces: readonly Buffer[],
-    /** When it began to wait; milliseconds of the turn's clock. */
-    readonly sinceMs: number,
   ) {}
 }
 

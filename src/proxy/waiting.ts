@@ -25,7 +25,7 @@ export function keep(
     return null;
   }
   counters.heldRequests++;
-  const held = new HeldRequest(request, pieces.map(ownBytes), router.context.turn.nowMs);
+  const held = new HeldRequest(request, pieces.map(ownBytes));
   enter(slot, held);
   line.push(held);
   return held;

@@ -59,7 +59,10 @@ async function untilServing(product: ReplicatedProduct, load: Counting): Promise
   await until(() => load.acknowledged > before + 100);
 }
 
-/** Nobody has to wait for the answer: a dashboard that is about to die gives none. */
+/**
+ * Nobody has to wait for the answer: a dashboard that is about to die gives none. It comes in an
+ * object, or whoever awaits `promoteStandingStill` would wait for it as well.
+ */
 function promote(product: ReplicatedProduct, replica: Redis): { promotion: Promise<void> } {
   const promotion = product.dashboard.put("promoteServer", { gid: 1, addr: replica.address });
   promotion.catch(() => {});

@@ -1,6 +1,6 @@
 // Every fuzzer plays some rounds, the same at each run of the tests; FUZZ_SEED sets another first
 // seed. A failure names the command that shows it again.
-import { test as plainTest } from "bun:test";
+import { expect, test as plainTest } from "bun:test";
 import { seedFromEnv } from "../harness/random.ts";
 import { systemTest } from "../harness/system-test.ts";
 import { fuzz } from "./fuzzer.ts";
@@ -12,17 +12,17 @@ import { WIRE } from "./wire.ts";
 const test = systemTest("redis-server");
 
 plainTest("requests are found however their bytes are cut", async () => {
-  await fuzz(SCAN, seedFromEnv(), { rounds: 1_500 });
+  expect(await fuzz(SCAN, seedFromEnv(), { rounds: 1_500 })).toBe(1_500);
 });
 
 plainTest("the ends of replies are found however their bytes are cut", async () => {
-  await fuzz(REPLY, seedFromEnv(), { rounds: 1_500 });
+  expect(await fuzz(REPLY, seedFromEnv(), { rounds: 1_500 })).toBe(1_500);
 });
 
 test("broken requests in random pieces are answered as by Redis", async () => {
-  await fuzz(WIRE, seedFromEnv(), { rounds: 300 });
+  expect(await fuzz(WIRE, seedFromEnv(), { rounds: 300 })).toBe(300);
 });
 
 test("broken clients do not disturb healthy ones on the same backend connection", async () => {
-  await fuzz(SESSION, seedFromEnv(), { rounds: 200 });
+  expect(await fuzz(SESSION, seedFromEnv(), { rounds: 200 })).toBe(200);
 });

@@ -35,6 +35,14 @@ export async function connect(port: number, options: ConnectOptions = {}): Promi
   return client;
 }
 
+/** Does nobody take connections there any more? */
+export async function isRefused(port: number): Promise<boolean> {
+  return await connect(port).then(
+    (client) => (client.reset(), false),
+    () => true,
+  );
+}
+
 /** A request as clients send it: an array of bulk strings. Strings are UTF-8. */
 export function encode(...args: Argument[]): Buffer {
   const parts: Uint8Array[] = [Buffer.from(`*${args.length}\r\n`)];

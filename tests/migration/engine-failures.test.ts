@@ -152,8 +152,7 @@ async function fill(redis: Redis, count: number): Promise<void> {
   await redis.call("EVAL", body, 0, count);
 }
 
-/** Half of what a MIGRATE waits for its target: what keeps a server longer is no busy machine. */
-const STALL_MS = 150;
+const STALL_MS = 50;
 
 /** How long the server let us wait, and how long we asked: until `isOver`, two seconds at least. */
 async function stallsUntil(redis: Redis, isOver: () => boolean): Promise<[number, number]> {

@@ -9,7 +9,7 @@ import { xauthOf } from "../../src/model/xauth.ts";
 import { startFaultyBackend } from "../harness/faulty-backend.ts";
 import { freePort } from "../harness/ports.ts";
 import { ALL_SLOTS, startProxy } from "../harness/proxy.ts";
-import { connect } from "../harness/resp-client.ts";
+import { connect, isRefused } from "../harness/resp-client.ts";
 import { tempDir } from "../harness/temp-dir.ts";
 import { until } from "../harness/until.ts";
 
@@ -27,13 +27,6 @@ async function runToEnd(args: string[]): Promise<{ code: number | null; log: str
   });
   const { code } = await child.exited;
   return { code, log: child.log() };
-}
-
-async function isRefused(port: number): Promise<boolean> {
-  return await connect(port).then(
-    (client) => (client.reset(), false),
-    () => true,
-  );
 }
 
 test("a port that is taken ends the program with a sentence that names who holds it", async () => {
