@@ -147,7 +147,9 @@ export const DASHBOARD_SETTINGS = [
     ...TIME,
     key: "sentinel_down_after",
     default: "30s",
-    doc: "How long a master may be silent before a sentinel takes it for down.",
+    doc:
+      "How long a master may be silent before a sentinel takes it for down. With a second or " +
+      "less a new master may be taken for down at once.",
   },
   {
     ...TIME,
